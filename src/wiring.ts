@@ -37,6 +37,7 @@ import { openFeed } from './wiring/feed.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import { receiveNews } from './wiring/news.ts';
 import type { Shape, ShapePorts } from './wiring/node-ports.ts';
+import { openOperations } from './wiring/operations.ts';
 import { wireOverview } from './wiring/overview.ts';
 import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
@@ -164,6 +165,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     files: accessFiles,
     opened,
     robots,
+    requireWritable: () => writes.requireWritable(),
     publicAddress,
     logger,
     telemetry,
@@ -249,6 +251,8 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     commonHeaders: strictTransport(config),
     gate: access.gate,
     tokens: access.tokens,
+    accessDesk: access.desk,
+    operations: openOperations({ ...shapePorts, source, owner: shape.operations, askRedis: shape.askRedis }),
     ui: openUi({ config, access, store, logger }),
     webOrigins: new WebOrigins(config.corsOrigins),
     ...openRequestLimits({

@@ -44,13 +44,41 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   archive: ['importing', 'registry', 'journal', 'storage', 'oci'],
   sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
+  operations: [
+    ...[
+      'webhooks',
+      'jobs',
+      'collection',
+      'retention',
+      'replica',
+      'feed',
+      'registry',
+      'access',
+      'storage',
+      'system',
+      'oci',
+    ],
+  ],
   tls: ['access'],
-  ui: ['pins', 'retention', 'overview', 'inspection', 'past', 'feed', 'rule-file', 'registry', 'access', 'oci'],
+  ui: [
+    'operations',
+    'pins',
+    'retention',
+    'overview',
+    'inspection',
+    'past',
+    'feed',
+    'rule-file',
+    'registry',
+    'access',
+    'oci',
+  ],
   http: [
     'pins',
     'retention',
     'ui',
     'system',
+    'operations',
     'overview',
     'inspection',
     'feed',
@@ -89,8 +117,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders of which these may import only types. */
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
-  http: ['projection', 'storage', 'pins', 'retention', 'overview', 'inspection'],
-  ui: ['past', 'registry', 'access', 'pins', 'retention'],
+  http: ['projection', 'storage', 'pins', 'retention', 'operations', 'overview', 'inspection'],
+  ui: ['operations', 'past', 'registry', 'access', 'pins', 'retention'],
 };
 
 /** The only places that connect parts; they are imported only by each other. */
@@ -119,6 +147,7 @@ const WIRING = [
   'src/wiring/listing-failure.ts',
   'src/wiring/oidc.ts',
   'src/wiring/overview.ts',
+  'src/wiring/operations.ts',
   'src/wiring/operator.ts',
   'src/wiring/passwords.ts',
   'src/wiring/past.ts',

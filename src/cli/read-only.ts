@@ -1,15 +1,15 @@
 import { unreachable } from '../oci/errors.ts';
 import { EXIT, type ExitCode } from './failure.ts';
-import { formatTime, type Output } from './output.ts';
+import { formatTime, type Output, printable } from './output.ts';
 
 export interface ReadOnlyOptions {
   readonly json?: true;
 }
 
-/** The position of the read-only switch. `since` is ISO 8601, or `unknown`. */
+/** The position of the read-only switch. `since` is ISO 8601, or `unknown`; `by` who turned it, if that is known. */
 export type Position =
   | { readonly state: 'writable' | 'read-only' }
-  | { readonly state: 'paused'; readonly since: string };
+  | { readonly state: 'paused'; readonly since: string; readonly by: string | undefined };
 
 /**
  * `read-only [on|off]`: shows the position of the switch.
@@ -36,7 +36,8 @@ function describe(position: Position): string {
       return 'off: the registry accepts writes';
     case 'paused': {
       const since = position.since === 'unknown' ? '' : ` since ${formatTime(position.since)}`;
-      return `on${since}: writes are refused, but uploads in progress may finish`;
+      const by = position.by === undefined ? '' : ` by ${printable(position.by)}`;
+      return `on${since}${by}: writes are refused, but uploads in progress may finish`;
     }
     case 'read-only':
       return 'on: READ_ONLY is set';

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { RobotChange } from '../access/robots/decide.ts';
+import { LIFETIME_FORMS, parseLifetime } from '../access/robots/lifetime.ts';
 import { isExpired, loginOf, parseRobotName, ROBOT_NAME_FORMS, type RobotName } from '../access/robots/robot.ts';
 import { hashSecret, newSecret } from '../access/robots/secret.ts';
 import { RobotsView } from '../access/robots/view.ts';
-import { DURATION_FORMS, parseDuration } from '../config/duration.ts';
 import type { Config } from '../config.ts';
 import { readIdentity, StoreRefused } from '../storage/prepare.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
@@ -141,13 +141,10 @@ function requireRobotName(text: string): RobotName {
   throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is not a valid name for a robot: ${ROBOT_NAME_FORMS}`);
 }
 
-const MAX_DAYS = 36_500;
-
 /** @returns ISO 8601 */
 function expiryOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
-  const milliseconds = parseDuration(text);
-  if (milliseconds === undefined || milliseconds === 0 || milliseconds > MAX_DAYS * 86_400_000)
-    throw new CommandError(EXIT.failed, `--expires: ${DURATION_FORMS} is expected, up to ${MAX_DAYS}d`);
+  const milliseconds = parseLifetime(text);
+  if (milliseconds === undefined) throw new CommandError(EXIT.failed, `--expires: ${LIFETIME_FORMS} is expected`);
   return new Date(Date.now() + milliseconds).toISOString();
 }

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
-import type { Change } from '../feed/change.ts';
-import { ALL_CHANGES, type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
+import { type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
 import { LogFeed } from '../feed/log-feed.ts';
 import { PROCESS_TIME } from '../feed/pace.ts';
 import { unreachable } from '../oci/errors.ts';
 import { readFormat } from '../storage/prepare.ts';
 import type { WrittenOrder } from '../webhooks/orders.ts';
+import { reportWebhooks, type WebhookReport } from '../webhooks/report.ts';
 import type { Outcome } from '../webhooks/sender.ts';
-import { loadStates, type WebhookState } from '../webhooks/state.ts';
 import type { Webhook } from '../webhooks/webhook.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
@@ -26,10 +25,6 @@ export interface WebhookPorts {
   /** Milliseconds. */
   readonly now: () => number;
 }
-
-/** Changes that are counted to show how far a webhook is behind, at most. */
-const MAX_COUNTED = 1_000;
-const PAGE = 200;
 
 /** Adds `webhooks` and what can be done with one of them. They can be used while servers run. */
 export function addWebhookCommands(marina: Command, ports: WebhookPorts): void {
@@ -131,14 +126,9 @@ async function listWebhooks(
 ): Promise<ExitCode> {
   const webhooks = await ports.read(config);
   const feed = await openFeed(store);
-  const states = await loadStates(store.reader);
-  for (const webhook of webhooks) {
-    const state = states.get(webhook.name);
-    const behind = state === undefined ? NOTHING : await behindOf(webhook, state, feed);
-    await (json === true
-      ? output.json(shown(webhook, state, behind, ports.now()))
-      : output.line(readable(webhook, state, behind, { output, now: ports.now() })));
-  }
+  const reports = reportWebhooks(webhooks, { reader: store.reader, feed, now: ports.now });
+  for await (const report of reports)
+    await (json === true ? output.json(shown(report)) : output.line(readable(report, output)));
   if (webhooks.length === 0 && json !== true) await output.line('there are no webhooks');
   return EXIT.ok;
 }
@@ -156,85 +146,30 @@ async function openFeed({ reader, place }: OpenStore): Promise<Feed> {
   });
 }
 
-/** What a webhook has not delivered. */
-interface Behind {
-  /** At least this many if `isMore`. */
-  readonly changes: number;
-  readonly isMore: boolean;
-  readonly oldest: Change | undefined;
-}
-
-const NOTHING: Behind = { changes: 0, isMore: false, oldest: undefined };
-
-async function behindOf(
-  { repositories, events }: Webhook,
-  { cursor: from }: WebhookState,
-  feed: Pick<Feed, 'page'>,
-): Promise<Behind> {
-  const filter = { ...ALL_CHANGES, includes: (repo: string) => repositories.matches(repo), types: events };
-  const { signal } = new AbortController();
-  let behind = NOTHING;
-  for (let cursor = from; ; ) {
-    const page = await feed.page(cursor, { filter, limit: PAGE, signal });
-    behind = {
-      changes: behind.changes + page.changes.length,
-      isMore: page.more,
-      oldest: behind.oldest ?? page.changes[0],
-    };
-    if (!page.more || behind.changes >= MAX_COUNTED) return behind;
-    cursor = page.cursor;
-  }
-}
-
-function stateOf(state: WebhookState | undefined, behind: Behind): string {
-  if (state === undefined) return 'not started';
-  if (state.isPaused) return 'paused';
-  if (state.failing !== undefined) return 'failing';
-  return behind.changes === 0 ? 'up to date' : 'delivering';
-}
-
-function lagOf({ oldest }: Behind, now: number): number {
-  return oldest === undefined ? 0 : Math.max(0, now - Date.parse(oldest.time)) / 1000;
-}
-
-function shown(
-  webhook: Webhook,
-  state: WebhookState | undefined,
-  behind: Behind,
-  now: number,
-): Record<string, unknown> {
-  const { name, url, format } = webhook;
+function shown({ condition, behind, failing, ...report }: WebhookReport): Record<string, unknown> {
+  const { name, host, format, totals, cursor } = report;
   return {
-    ...{ name, host: url.host, format, state: stateOf(state, behind) },
-    behind: { changes: behind.changes, more: behind.isMore, seconds: lagOf(behind, now) },
-    failing: state?.failing && { ...state.failing, since: new Date(state.failing.since).toISOString() },
-    totals: state?.totals,
-    cursor: state?.cursor,
+    ...{ name, host, format, state: condition },
+    behind: { changes: behind.changes, more: behind.isMore, seconds: behind.seconds },
+    failing: failing && { ...failing, since: new Date(failing.since).toISOString() },
+    totals,
+    cursor,
   };
 }
 
-function readable(
-  { name, url, format }: Webhook,
-  state: WebhookState | undefined,
-  behind: Behind,
-  { output, now }: { readonly output: Output; readonly now: number },
-): string {
-  const word = stateOf(state, behind);
-  const parts = [
-    name,
-    output.styled(word === 'failing' ? 'red' : word === 'paused' ? 'yellow' : 'green', word),
-    output.styled('dim', `${format} to ${url.host}`),
-  ];
+function readable({ name, host, format, condition, behind, totals, failing }: WebhookReport, output: Output): string {
+  const colour = condition === 'failing' ? 'red' : condition === 'paused' ? 'yellow' : 'green';
+  const parts = [name, output.styled(colour, condition), output.styled('dim', `${format} to ${host}`)];
   if (behind.changes > 0) {
     const changes = `${behind.isMore ? 'at least ' : ''}${count(behind.changes, 'change')}`;
-    parts.push(`${changes} behind, the oldest ${lagOf(behind, now).toFixed(0)} s old`);
+    parts.push(`${changes} behind, the oldest ${behind.seconds.toFixed(0)} s old`);
   }
-  if (state !== undefined) {
-    const { delivered, skipped } = state.totals;
+  if (totals !== undefined) {
+    const { delivered, skipped } = totals;
     parts.push(`${delivered} delivered${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   }
-  if (state?.failing !== undefined) {
-    const { since, attempts, reason } = state.failing;
+  if (failing !== undefined) {
+    const { since, attempts, reason } = failing;
     parts.push(
       `${count(attempts, 'failure')} since ${formatTime(new Date(since).toISOString())}: ${printable(reason)}`,
     );

@@ -1,9 +1,11 @@
 import type { Caller } from '../access/access.ts';
+import type { AccessDesk } from '../access/admin/interface.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
 import type { ChangesForCallers } from '../feed/feed.ts';
 import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { Operations } from '../operations/interface.ts';
 import type { Overview } from '../overview/interface.ts';
 import type { History } from '../past/interface.ts';
 import type { Pins } from '../pins/interface.ts';
@@ -34,6 +36,10 @@ export interface HandlerPorts {
   readonly ending: AbortSignal;
   /** What replicas of this store read. */
   readonly replication: LocalSource;
+  /** Accounts and rules, for administrators. */
+  readonly accessDesk: AccessDesk;
+  /** How this registry runs, for administrators. */
+  readonly operations: Operations;
   /** Of Marina. */
   readonly version: string;
   readonly limits: HttpLimits;

@@ -1,4 +1,5 @@
 import { unreachable } from '../oci/errors.ts';
+import { changeRobot, explainAccess, getAccess, getRobots } from './api/access-handlers.ts';
 import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
@@ -137,6 +138,14 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getReplicationCollections(route, context, ports);
     case 'api-replication-collection':
       return getReplicationCollection(route, context, ports);
+    case 'api-access':
+      return getAccess(route, context, ports);
+    case 'api-access-explain':
+      return explainAccess(route, context, ports);
+    case 'api-robots':
+      return getRobots(route, context, ports);
+    case 'api-robot-change':
+      return changeRobot(route, context, ports);
     case 'token-get':
       return getToken(route, context, ports);
     case 'token-post':

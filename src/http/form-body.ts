@@ -60,12 +60,12 @@ export async function readForm(context: RequestContext, pace: BodyPace): Promise
 }
 
 function tooLarge(max: number): RegistryError {
-  return new RegistryError('request-invalid', `the form may have at most ${max} bytes`);
+  return new RegistryError('request-invalid', `the body may have at most ${max} bytes`);
 }
 
 function tooSlow(): RegistryError {
   return new RegistryError(
     'upload-stalled',
-    `the form did not arrive within ${FORM_WITHIN_MS / 1000} seconds: send it again`,
+    `the body did not arrive within ${FORM_WITHIN_MS / 1000} seconds: send it again`,
   );
 }

@@ -62,6 +62,10 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-replication-object':
     case 'api-replication-collections':
     case 'api-replication-collection':
+    case 'api-access':
+    case 'api-access-explain':
+    case 'api-robots':
+    case 'api-robot-change':
       return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'catalog':
       return { requirements: [{ kind: 'registry', action: 'catalog' }], wishes: [], refusal: 'denied' };

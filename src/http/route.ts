@@ -86,7 +86,7 @@ export type Route =
   | { readonly kind: 'token-post' }
   /** /ui/…; ui/page-route.ts lists them */
   | { readonly kind: 'page'; readonly page: PageRoute }
-  /** GET /api/v1/…; api/endpoints.ts lists them */
+  /** GET and POST /api/v1/…; api/endpoints.ts lists them */
   | ApiRoute;
 
 export type RouteKind = Route['kind'];
@@ -199,9 +199,9 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
 }
 
 function requireApiRoute(method: string, path: string, query: URLSearchParams): Route {
-  const route = apiRoute(path, query);
+  const route = apiRoute(method, path, query);
   if (route === undefined) throw routeUnknown();
-  return allow(method, { GET: route, HEAD: route });
+  return route;
 }
 
 /** An empty parameter counts as none. */

@@ -26,7 +26,7 @@ describe('the switch', () => {
     expect([writes.state, other.writes.state]).toEqual(['paused', 'writable']);
     await other.writes.look();
     expect([other.writes.state, (await openSwitch(driver)).writes.state]).toEqual(['paused', 'paused']);
-    expect(await readSwitch(driver)).toBe('2026-01-31T08:00:00.000Z');
+    expect((await readSwitch(driver))?.since).toBe('2026-01-31T08:00:00.000Z');
     await other.writes.turn(false);
     await writes.look();
     expect([writes.state, await readSwitch(driver)]).toEqual(['writable', undefined]);
@@ -40,7 +40,7 @@ describe('the switch', () => {
     const { driver } = await openSwitch();
     await turnSwitch(driver, true, NOW);
     await turnSwitch(driver, true, NOW + 1000);
-    expect(await readSwitch(driver)).toBe('2026-01-31T08:00:00.000Z');
+    expect((await readSwitch(driver))?.since).toBe('2026-01-31T08:00:00.000Z');
     await turnSwitch(driver, false, NOW);
     await turnSwitch(driver, false, NOW);
     expect(await readSwitch(driver)).toBeUndefined();
@@ -66,7 +66,7 @@ describe('the switch', () => {
     const { driver, writes } = await openSwitch();
     await driver.put(READ_ONLY_SWITCH, text('{"si'));
     await writes.look();
-    expect([writes.state, await readSwitch(driver)]).toEqual(['paused', 'unknown']);
+    expect([writes.state, (await readSwitch(driver))?.since]).toEqual(['paused', 'unknown']);
   });
 
   test('keeps its state while the store does not answer', async () => {

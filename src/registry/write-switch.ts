@@ -17,27 +17,37 @@ export interface ReplicaWrites {
   readonly redirects: boolean;
 }
 
-const schema = z.object({ since: z.iso.datetime() });
+const schema = z.object({ since: z.iso.datetime(), by: z.string().max(255).optional() });
+
+/** How the operator's switch is, while it is on. */
+export interface SwitchedOn {
+  /** ISO 8601, or `unknown` if the object cannot be decoded. */
+  readonly since: string;
+  /** Who turned it on; undefined if that is not known. */
+  readonly by: string | undefined;
+}
 
 /**
  * The operator's switch: an object in the store, so that it survives restarts and the loss of Redis. Its existence alone decides.
- * @returns since when it has been on: ISO 8601, or `unknown` if the object cannot be decoded; undefined while it is off
+ * @returns undefined while it is off
  */
-export async function readSwitch(store: Pick<StoreReader, 'read'>): Promise<string | undefined> {
+export async function readSwitch(store: Pick<StoreReader, 'read'>): Promise<SwitchedOn | undefined> {
   const bytes = await store.read(READ_ONLY_SWITCH);
   if (bytes === undefined) return undefined;
   try {
-    return schema.parse(JSON.parse(new TextDecoder().decode(bytes))).since;
+    const { since, by } = schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return { since, by };
   } catch {
-    return 'unknown';
+    return { since: 'unknown', by: undefined };
   }
 }
 
-/** @throws Error if the switch may not have been changed */
+/** @param by the label of who turns it @throws Error if the switch may not have been changed */
 export async function turnSwitch(
   store: Pick<ObjectStore, 'put' | 'delete' | 'read'>,
   on: boolean,
   now: number,
+  by?: string,
 ): Promise<void> {
   if (!on) {
     const [failure] = await store.delete([READ_ONLY_SWITCH]);
@@ -46,7 +56,8 @@ export async function turnSwitch(
   }
   // It is already on, and keeps its time.
   if ((await readSwitch(store)) !== undefined) return;
-  await store.put(READ_ONLY_SWITCH, new TextEncoder().encode(JSON.stringify({ since: new Date(now).toISOString() })));
+  const content = { since: new Date(now).toISOString(), by };
+  await store.put(READ_ONLY_SWITCH, new TextEncoder().encode(JSON.stringify(content)));
 }
 
 export interface WriteSwitchPorts {
@@ -113,10 +124,10 @@ export class WriteSwitch {
     await this.look();
   }
 
-  /** Changes the switch, in this process at once. @throws RegistryError `request-invalid` if READ_ONLY is set */
-  async turn(on: boolean): Promise<void> {
+  /** Changes the switch, in this process at once. @param by as in `turnSwitch` @throws RegistryError `request-invalid` if READ_ONLY is set */
+  async turn(on: boolean, by?: string): Promise<void> {
     if (this.#ports.isReadOnly) throw isSetForGood();
-    await turnSwitch(this.#ports.driver, on, this.#ports.now());
+    await turnSwitch(this.#ports.driver, on, this.#ports.now(), by);
     // A read that began earlier may have seen the old value, so it must not be applied after this.
     await this.#looking?.catch(ignoreReported);
     if (this.#state !== 'replica') this.#become(on ? 'paused' : 'writable');

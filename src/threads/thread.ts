@@ -19,6 +19,7 @@ export const SERVICES = [
   'keys',
   'overview',
   'notes',
+  'operations',
 ] as const;
 
 /** The two threads' ends of these ports. */

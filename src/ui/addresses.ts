@@ -16,6 +16,9 @@ export const ASSETS = '/ui/assets/';
 export const JUMP = '/ui/jump';
 export const CHANGES = '/ui/changes';
 export const NEW_CHANGES = '/ui/changes/new';
+export const ACCESS = '/ui/access';
+/** Forms about robots. */
+export const ROBOTS = '/ui/access/robots';
 const REPOSITORIES = '/ui/repositories/';
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -88,6 +91,23 @@ export function newChangesAddress(query: Omit<ChangesQuery, 'before'> & { readon
 /** The best matches for the command palette. */
 export function jumpAddress(q: string): string {
   return withQuery(JUMP, { q });
+}
+
+/** What the page of accounts and rules shows; empty texts stand for nothing. */
+export interface AccessQuery {
+  /** A part of the names of accounts and robots. */
+  readonly q: string;
+  /** Whose rights are explained. */
+  readonly who: string;
+  readonly repository: string;
+  readonly action: string;
+  /** Claims of an OIDC identity, a line for each. */
+  readonly claims: string;
+}
+
+export function accessAddress(query: Partial<AccessQuery> = {}): string {
+  const { q, who, repository, action, claims } = query;
+  return withQuery(ACCESS, { q, who, repository, action, claims });
 }
 
 /** @param to the page that follows */

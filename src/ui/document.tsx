@@ -1,4 +1,4 @@
-import { CHANGES, HOME, LOGOUT, loginAddress } from './addresses.ts';
+import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress } from './addresses.ts';
 import { Notice } from './components/basics.tsx';
 import { Icon, Mark } from './components/icon.tsx';
 import { formatActor } from './format.ts';
@@ -95,6 +95,12 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
             <Icon name="clock" />
             <span>Changes</span>
           </a>
+          {viewer.isAdmin && (
+            <a href={ACCESS}>
+              <Icon name="key" />
+              <span>Access</span>
+            </a>
+          )}
         </nav>
         <Account viewer={viewer} />
       </div>

@@ -6,6 +6,8 @@ export interface Viewer {
   readonly hasAccounts: boolean;
   /** Whether the log-in form can be used. */
   readonly canLogIn: boolean;
+  /** Whether the pages for administrators are shown to them. */
+  readonly isAdmin: boolean;
   /** Proves that a form comes from a page of this registry. */
   readonly formToken: string;
   /** Path and query of the page, to come back to after a log-in. */

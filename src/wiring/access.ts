@@ -1,9 +1,13 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
+import { StoredAccessDesk } from '../access/admin/desk.ts';
+import type { AccessDesk, AccessSource } from '../access/admin/interface.ts';
 import { Authentication } from '../access/authentication.ts';
 import { IssuerLogins } from '../access/logins/issuer-logins.ts';
 import type { Logins } from '../access/logins/logins.ts';
 import type { RobotsLog } from '../access/robots/log.ts';
+import { nothingIsAllowed } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
+import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
 import { PastAccess } from '../past/past-access.ts';
@@ -23,18 +27,23 @@ export interface Access {
   readonly logins: Logins | undefined;
   /** undefined as `logins`. */
   readonly issuerLogins: IssuerLogins | undefined;
+  /** What administrators see and change. */
+  readonly desk: AccessDesk;
   readonly close: () => void;
 }
 
 export interface AccessPorts extends Pick<TokenWiring, 'config' | 'opened' | 'publicAddress' | 'logger' | 'telemetry'> {
-  readonly opened: Pick<OpenedStore, 'store' | 'place' | 'driver'>;
+  readonly opened: Pick<OpenedStore, 'store' | 'secrets' | 'place' | 'driver'>;
   readonly files: AccessFiles;
   readonly robots: RobotsLog;
+  /** @throws RegistryError if the store may not be written to */
+  readonly requireWritable: () => void;
 }
 
 /** Wires authentication, rules and tokens. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { files, config, publicAddress, logger } = ports;
+  const desk = openDesk(ports);
   if (files.kind === 'open') {
     logger.info('no accounts are configured: everyone who reaches the port may do everything');
     return {
@@ -43,6 +52,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
       tokens: undefined,
       logins: undefined,
       issuerLogins: undefined,
+      desk,
       close: () => {},
     };
   }
@@ -82,6 +92,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
             ...{ rules, tokens: oidc, pending: tokens.pendingLogins, logger },
             monotonic: () => performance.now(),
           }),
+    desk,
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       robots.close();
@@ -89,4 +100,24 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
       files.close();
     },
   };
+}
+
+function openDesk({ files, config, robots, opened, logger, requireWritable }: AccessPorts): AccessDesk {
+  return new StoredAccessDesk({
+    source: sourceOf(files, config),
+    rules: files.kind === 'open' ? () => nothingIsAllowed : files.rules,
+    accounts: () => (files.kind === 'open' ? undefined : files.passwords?.accounts()),
+    robots,
+    secrets: opened.secrets,
+    requireWritable,
+    now: Date.now,
+    onChange: ({ kind, name }, { actor, id, client }) =>
+      logger.info({ requestId: id, client, actor: actor.label, robot: name, change: kind }, 'a robot was changed'),
+  });
+}
+
+function sourceOf(files: AccessFiles, { accessFile }: Pick<Config, 'accessFile'>): AccessSource {
+  if (files.kind === 'open') return 'open';
+  if (accessFile !== undefined) return 'rules';
+  return files.tokenSource.kind === 'server' ? 'token-server' : 'accounts';
 }

@@ -1,5 +1,6 @@
 import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
+import type { JobBoard } from '../jobs/queue.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { sleep } from './basics.ts';
 import { observeCollections } from './collection.ts';
@@ -10,7 +11,7 @@ import { observeRetention } from './retention.ts';
 import { observeReportedWebhooks } from './webhooks.ts';
 
 /** Opens the queues of a cluster for a node, and shows in /metrics what its workers do. */
-export function openClusterJobs(ports: ShapePorts, address: RedisAddress): Jobs {
+export function openClusterJobs(ports: ShapePorts, address: RedisAddress): Jobs & { readonly board: JobBoard } {
   const { config, logs, telemetry, opened, thread, webhookFile } = ports;
   const queue = openJobQueue({
     store: opened.instance,
@@ -32,5 +33,5 @@ export function openClusterJobs(ports: ShapePorts, address: RedisAddress): Jobs 
   offerJobs(thread, jobs);
   // A node that ended may not have reported its last writes.
   void jobs.enqueue({ kind: 'sweep-notes' });
-  return jobs;
+  return { ...jobs, board: queue };
 }

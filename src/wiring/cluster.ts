@@ -1,11 +1,15 @@
 import { SNAPSHOT_SLOTS } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { OwnerDesk } from '../operations/interface.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
+import type { RedisConnection } from '../projection/redis/connection.ts';
 import { RedisLease } from '../replica/lease.ts';
-import { openClusterNotes } from './feed.ts';
+import { openClusterNotes, openOwnFeed } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
-import type { Shape, ShapePorts } from './node-ports.ts';
+import type { Shape, ShapeNotes, ShapePorts } from './node-ports.ts';
+import { deskOfOwner, openOwnerDesk } from './operations.ts';
 import { openRedis, openSharedProjection, openSharedSessions } from './redis.ts';
+import { openWebhookDesk } from './webhook-operator.ts';
 
 /** How old the count of what other nodes wrote may be, and how often one repository is counted that this node writes to. */
 const COUNTING = { kind: 'always', everyMs: 15_000, pauseMs: 2_000 } as const;
@@ -14,8 +18,8 @@ const COUNTING = { kind: 'always', everyMs: 15_000, pauseMs: 2_000 } as const;
 export async function wireCluster(ports: ShapePorts, address: RedisAddress): Promise<Shape> {
   const { config, logs, telemetry, opened, newId } = ports;
   const redis = await openRedis(config, address, logs, telemetry);
-  const jobs = await openJobs(ports, address);
   const notes = openClusterNotes(ports, redis);
+  const { jobs, operations } = await openParts(ports, notes, address);
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
     ports.usage.appended(repo);
@@ -38,6 +42,8 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
       sharing: COUNTING,
     },
     notes,
+    operations,
+    askRedis: () => askRedis(redis),
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,
     viewRepositories: () => fold.size,
@@ -49,9 +55,30 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   };
 }
 
+interface Parts {
+  readonly jobs: Jobs;
+  readonly operations: OwnerDesk;
+}
+
 /** The queues belong to one thread of a process. Only that one loads their library. */
-async function openJobs(ports: ShapePorts, address: RedisAddress): Promise<Jobs> {
-  if (ports.thread.kind === 'other') return jobsOfOwner(ports.thread);
+async function openParts(ports: ShapePorts, notes: ShapeNotes, address: RedisAddress): Promise<Parts> {
+  const { thread, config, opened, newId, webhookFile: file } = ports;
+  if (thread.kind === 'other') return { jobs: jobsOfOwner(thread), operations: deskOfOwner(thread) };
   const { openClusterJobs } = await import('./cluster-jobs.ts');
-  return openClusterJobs(ports, address);
+  const { board, ...jobs } = openClusterJobs(ports, address);
+  const operations = openOwnerDesk({
+    ...{ ...ports, ...jobs, board, feed: openOwnFeed(ports, notes) },
+    // A worker delivers.
+    desk: openWebhookDesk({ config, opened, newId, file, service: undefined }),
+    // Each thread of a cluster reads the switch by itself.
+    turned: async () => {},
+  });
+  return { jobs, operations };
+}
+
+/** How long Redis may take to answer a person who looks, in milliseconds. */
+const REDIS_WITHIN_MS = 1_500;
+
+async function askRedis(redis: Pick<RedisConnection, 'ready'>): Promise<void> {
+  if (!(await redis.ready(REDIS_WITHIN_MS))) throw new Error('there is no connection to Redis');
 }

@@ -6,6 +6,7 @@ import { handleWith } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
+import type { OwnerDesk } from '../operations/interface.ts';
 import type { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { restore } from '../registry/restoration.ts';
@@ -19,6 +20,7 @@ import { wireImports } from './importing.ts';
 import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
 import type { ShapeNotes, ShapePorts } from './node-ports.ts';
+import { openOwnerDesk } from './operations.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
 import { openWebhookDesk } from './webhook-operator.ts';
@@ -33,8 +35,13 @@ interface BackgroundPorts extends ShapePorts {
   readonly notes: ShapeNotes;
 }
 
+interface Background {
+  readonly jobs: Jobs;
+  readonly operations: OwnerDesk;
+}
+
 /** Runs the jobs of an embedded process, and serves the operator's commands. */
-export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
+export async function openBackground(ports: BackgroundPorts): Promise<Background> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
   const { projection, sessions, thread, notes, webhookFile } = ports;
   const { driver } = opened;
@@ -117,15 +124,20 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
   });
   const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
   offerJobs(thread, { enqueue: (job) => jobs.enqueue(job) });
+  const feed = openOwnFeed(ports, notes);
   const webhooks =
     webhookFile &&
     openWebhooks({
       ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
       file: webhookFile,
-      feed: openOwnFeed(ports, notes),
+      feed,
     });
   if (webhooks !== undefined) observeWebhooks(telemetry, webhooks, logs.logger);
   const desk = openWebhookDesk({ config, opened, newId, file: webhookFile, service: webhooks });
+  const operations = openOwnerDesk({
+    ...{ ...ports, board: jobs, feed, desk, turned: () => news.readOnlyTurned() },
+    enqueue: (job) => jobs.enqueue(job),
+  });
   const control = opened.isLocked
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
@@ -149,22 +161,22 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
         orderWebhook: (name, action) => desk.order(name, action),
         tryWebhookOut: (name) => desk.tryOut(name),
         turnReadOnly: async (on) => {
-          await writes.turn(on);
+          const actor = operatorLabel();
+          await writes.turn(on, actor);
           await news.readOnlyTurned();
+          logs.logger.info({ actor, on }, 'an operator turned the read-only switch');
         },
         requireWritable: () => writes.requireWritable(),
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })
     : undefined;
-  return {
-    enqueue: (job) => jobs.enqueue(job),
-    close: async () => {
-      await control?.stop();
-      await webhooks?.close();
-      await imports.stop();
-      await jobs.close();
-    },
+  const close = async (): Promise<void> => {
+    await control?.stop();
+    await webhooks?.close();
+    await imports.stop();
+    await jobs.close();
   };
+  return { jobs: { enqueue: (job) => jobs.enqueue(job), close }, operations };
 }
 
 /** Without the socket the server still works. Only the commands that write must then wait until it is stopped. */

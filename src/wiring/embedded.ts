@@ -1,4 +1,5 @@
 import { isSnapshotDue } from '../journal/snapshot-due.ts';
+import type { OwnerDesk } from '../operations/interface.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import { Heads } from '../projection/threads/heads.ts';
 import type { Sharing } from '../quotas/usage-counter.ts';
@@ -16,6 +17,7 @@ import { openEmbeddedNotes } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
 import { logListingFailure } from './listing-failure.ts';
 import type { Shape, ShapeNotes, ShapePorts } from './node-ports.ts';
+import { deskOfOwner } from './operations.ts';
 
 /** Another process works on a bucket only during a rolling deployment, and what it writes is noticed when a repository is used. */
 const COUNT_BUCKET_EVERY_MS = 10 * 60_000;
@@ -52,7 +54,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
-  const { sessions, jobs } = await openParts(ports, projection, notes);
+  const { sessions, jobs, operations } = await openParts(ports, projection, notes);
   return {
     projection,
     replayer: projection,
@@ -60,6 +62,8 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     sessions,
     counted: { store: projection, sharing: sharingOf(ports) },
     notes,
+    operations,
+    askRedis: undefined,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
     close: async () => {
@@ -72,22 +76,24 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
 interface Parts {
   readonly sessions: RequestSessions;
   readonly jobs: Jobs;
+  readonly operations: OwnerDesk;
 }
 
 /** What the owner has once for all threads, and the others call. Only the owner loads the code of the jobs. */
 async function openParts(ports: ShapePorts, projection: MemoryProjection, notes: ShapeNotes): Promise<Parts> {
   const { thread, opened, folderThread } = ports;
   if (thread.kind === 'other') {
-    const jobs = jobsOfOwner(thread);
-    if (folderThread.kind === 'other') return { sessions: openSessions(ports), jobs };
+    const [jobs, operations] = [jobsOfOwner(thread), deskOfOwner(thread)];
+    if (folderThread.kind === 'other') return { sessions: openSessions(ports), jobs, operations };
     const owner = remote<SessionCalls>(thread.services.sessions, SESSION_CALLS);
-    return { sessions: new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now }), jobs };
+    const sessions = new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now });
+    return { sessions, jobs, operations };
   }
   const sessions = openSessions(ports);
   const others = thread.kind === 'owner' && folderThread.kind === 'alone' ? thread.others : [];
   for (const { services } of others) offer<SessionCalls>(services.sessions, new SessionService(sessions));
   const { openBackground } = await import('./embedded-background.ts');
-  return { sessions, jobs: await openBackground({ ...ports, projection, sessions, notes }) };
+  return { sessions, ...(await openBackground({ ...ports, projection, sessions, notes })) };
 }
 
 /** Who else writes to the store, as far as quotas are concerned. */

@@ -2,6 +2,7 @@ import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
 import type { Doorbell } from '../feed/waiters.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
+import type { OwnerDesk } from '../operations/interface.ts';
 import type { Projection, Replayer, SlotsShown } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
@@ -71,6 +72,10 @@ export interface Shape {
   /** How quotas find out what repositories use. */
   readonly counted: Counted;
   readonly notes: ShapeNotes;
+  /** What this process knows and does once. */
+  readonly operations: OwnerDesk;
+  /** Resolves once Redis has answered; undefined outside a cluster. */
+  readonly askRedis: (() => Promise<void>) | undefined;
   /** Gauges of the metrics. */
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;

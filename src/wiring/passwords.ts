@@ -16,6 +16,8 @@ export interface OpenPasswords {
   readonly authenticator: BasicAuthenticator;
   /** A text that changes with the account's password; undefined if there is no such account. */
   readonly versionOf: (account: string) => string | undefined;
+  /** Names of the accounts. */
+  readonly accounts: () => Iterable<string>;
   readonly close: () => void;
 }
 
@@ -62,6 +64,7 @@ export async function openPasswords(
   return {
     authenticator: passwords,
     versionOf: (account) => passwords.versionOf(account),
+    accounts: () => file.value.keys(),
     close: () => file.close(),
   };
 }

@@ -15,7 +15,7 @@ import { answerRetention, nothingRetained } from '../retention/report.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { ALONE, type Thread } from '../threads/thread.ts';
-import { repeat } from './basics.ts';
+import { operatorLabel, repeat } from './basics.ts';
 import { type OpenedStore, openStore } from './store.ts';
 import { requireStoreOwner, silent } from './writable.ts';
 
@@ -137,15 +137,15 @@ export async function requireWritableStore(
 /** The position of the switch, for the operator. `since` is ISO 8601, or `unknown` if it cannot be read. */
 export type SwitchPosition =
   | { readonly state: 'writable' | 'read-only' }
-  | { readonly state: 'paused'; readonly since: string };
+  | { readonly state: 'paused'; readonly since: string; readonly by: string | undefined };
 
 export async function positionOf(
   { readOnly }: Pick<Config, 'readOnly'>,
   reader: Pick<StoreReader, 'read'>,
 ): Promise<SwitchPosition> {
   if (readOnly) return { state: 'read-only' };
-  const since = await readSwitch(reader);
-  return since === undefined ? { state: 'writable' } : { state: 'paused', since };
+  const on = await readSwitch(reader);
+  return on === undefined ? { state: 'writable' } : { state: 'paused', ...on };
 }
 
 /**
@@ -164,7 +164,7 @@ export async function turnStoreSwitch(config: Config, on: boolean, place: string
   }
   const opened = await openStore(config, isShared, silent());
   try {
-    await turnSwitch(opened.driver, on, Date.now());
+    await turnSwitch(opened.driver, on, Date.now(), operatorLabel());
   } finally {
     await opened.close();
   }

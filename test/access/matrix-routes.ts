@@ -203,14 +203,25 @@ function mounting(name: string, from: string | undefined, granted: Variant['gran
 }
 
 function readReplication(name: string, path: string, status = 200): Variant {
+  return administration(name, async () => ({ method: 'GET', target: `/api/v1/replication${path}` }), status);
+}
+
+function administration(name: string, prepare: Variant['prepare'], status = 200): Variant {
   return {
-    name,
-    needs: 'admin',
-    scope: () => 'registry:admin:*',
-    refusal: 'denied',
-    prepare: async () => ({ method: 'GET', target: `/api/v1/replication${path}` }),
+    ...{ name, needs: 'admin', scope: () => 'registry:admin:*', refusal: 'denied' },
+    prepare,
     granted: always(status),
   };
+}
+
+/** A request that an administrator may send, with a body in JSON. */
+function ordering(name: string, target: string, body: () => object, status = 200): Variant {
+  const headers = { 'content-type': 'application/json' };
+  return administration(
+    name,
+    async () => ({ method: 'POST', target, headers, body: new TextEncoder().encode(JSON.stringify(body())) }),
+    status,
+  );
 }
 
 /** A name in the store that nothing has. */
@@ -363,6 +374,17 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
         target: `/api/v1/compare?a=${repo}:${TAG}&b=${repo}@${digestOf(MANIFEST)}`,
       }),
     },
+  ],
+  'api-access': [administration('of accounts and rules', async () => ({ method: 'GET', target: '/api/v1/access' }))],
+  'api-access-explain': [
+    administration('of why somebody may pull', async () => ({
+      method: 'GET',
+      target: '/api/v1/access/explain?who=reader&repository=ours/app&action=pull',
+    })),
+  ],
+  'api-robots': [administration('of the robots', async () => ({ method: 'GET', target: '/api/v1/robots' }))],
+  'api-robot-change': [
+    ordering('of a new robot', '/api/v1/robots', () => ({ action: 'create', name: unique('matrix-') })),
   ],
   'api-replication': [readReplication('of what replicas need to know', '')],
   'api-replication-slots': [readReplication('of slots of repositories', '/slots?of=ours/app@0')],

@@ -94,7 +94,7 @@ describe('credentials of a robot become invalid immediately', () => {
     expect(await statusOf(url(), bearer(access))).toBe(401);
     expect(await refreshed(server.url, refresh)).toBe(401);
     expect((await robot(env, 'list')).stdout).toMatch(/ci-short .*expired /);
-    expect((await robot(env, 'rotate', 'ci-short')).stderr).toContain('has expired: set a new expiry with --expires');
+    expect((await robot(env, 'rotate', 'ci-short')).stderr).toContain('has expired: give it a new lifetime');
     const next = await secretFrom(env, 'rotate', 'ci-short', '--expires', '1h');
     expect(await statusOf(url(), basic('ci-short', next))).toBe(200);
   });
@@ -106,7 +106,7 @@ test('commands refuse impossible changes in one line', async () => {
     ...{
       code: 1,
       stdout: '',
-      stderr: 'marina: the robot ci-once already exists: use "robot rotate" to give it a new secret\n',
+      stderr: 'marina: the robot ci-once already exists: rotate it to give it a new secret\n',
     },
   });
   for (const verb of ['rotate', 'revoke'])

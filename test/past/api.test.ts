@@ -45,10 +45,13 @@ async function get<T>(template: string, target: string, status = 200): Promise<T
 
 test('the document describes exactly the endpoints, with their parameters', async () => {
   expect(document.openapi).toBe('3.1.0');
-  expect(Object.keys(document.paths).sort()).toEqual(ENDPOINTS.map(({ path }) => path).sort());
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  expect(described.sort()).toEqual(ENDPOINTS.map(({ method, path }) => `${method} ${path}`).sort());
   await get('/api/v1/openapi.json', '/api/v1/openapi.json');
-  for (const { path, params, query } of ENDPOINTS) {
-    const parameters = document.paths[path]?.get?.parameters ?? [];
+  for (const { method, path, params, query } of ENDPOINTS) {
+    const parameters = document.paths[path]?.[method]?.parameters ?? [];
     expect(parameters.map(({ name }) => name).sort()).toEqual([
       ...[...Object.keys(params.shape), ...Object.keys(query.shape)].sort(),
     ]);

@@ -63,7 +63,9 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
   const turned = said(await marina(dataPath, 'read-only', 'on'));
   expect(turned).toEqual([
     0,
-    expect.stringMatching(/^on since \d{4}-.*Z: writes are refused, but uploads in progress may finish$/),
+    expect.stringMatching(
+      /^on since \d{4}-.*Z by operator:\d+: writes are refused, but uploads in progress may finish$/,
+    ),
   ]);
   expect(said(await marina(dataPath, 'read-only', 'on'))).toEqual(turned);
   expect(await statuses(url, pushed)).toEqual(all(503));

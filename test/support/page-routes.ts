@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { PageRoute } from '../../src/http/ui/page-route.ts';
 import {
   ASSETS,
+  accessAddress,
   actionAddress,
   changesAddress,
   HOME,
@@ -15,6 +16,7 @@ import {
   loginAddress,
   manifestAddress,
   newChangesAddress,
+  ROBOTS,
   repositoryAddress,
 } from '../../src/ui/addresses.ts';
 import { CHANGE_GROUPS } from '../../src/ui/models/change-groups.ts';
@@ -38,6 +40,10 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', changesAddress(page)];
     case 'new-changes':
       return ['GET', newChangesAddress(page)];
+    case 'access':
+      return ['GET', accessAddress(page)];
+    case 'change-robot':
+      return ['POST', ROBOTS];
     case 'delete':
     case 'restore':
     case 'tag':
@@ -89,6 +95,11 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
     ),
   }),
   fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore', 'tag', 'pin', 'unpin') }),
+  fc.record({
+    ...{ kind: one('access'), q: searches, who: searches, repository: searches },
+    ...{ action: searches, claims: searches },
+  }),
+  fc.record({ kind: one('change-robot') }),
   fc.record({ kind: one('login-form'), to: repositoryNames.map((repo) => repositoryAddress(repo)) }),
   fc.record({ kind: one('login-form'), to: fc.constant(HOME) }),
   fc.record({

@@ -1,5 +1,6 @@
 // Every kind of request: the route that it parses to, and the request line that a client sends.
 import fc from 'fast-check';
+import { ALL_ACTIONS } from '../../src/access/rules/rule.ts';
 import { CHANGE_TYPES } from '../../src/feed/change.ts';
 import type { Since } from '../../src/feed/feed.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -107,6 +108,18 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       return ['GET', `${REPLICATION}/collections${query({ after: route.after })}`];
     case 'api-replication-collection':
       return ['GET', `${REPLICATION}/collections/${route.epoch}`];
+    case 'api-access':
+      return ['GET', '/api/v1/access'];
+    case 'api-access-explain': {
+      const { who, repository, action, claims } = route;
+      return ['GET', `/api/v1/access/explain${query({ who, repository, action, claims: claims?.join('\n') })}`];
+    }
+    case 'api-robots': {
+      const { q, after, n } = route;
+      return ['GET', `/api/v1/robots${query({ q, after, n })}`];
+    }
+    case 'api-robot-change':
+      return ['POST', '/api/v1/robots'];
     case 'api-diff':
       return [
         'GET',
@@ -249,7 +262,22 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   }),
   fc.record({ ...pages, kind: one('catalog') }),
   fc.record({ ...pages, kind: one('catalog'), base: repositoryNames }),
-  fc.record({ kind: one('api-document') }),
+  fc.record({ kind: fc.constantFrom('api-document', 'api-access', 'api-robot-change') }),
+  fc.record(
+    {
+      ...{ kind: one('api-access-explain'), who: searched, repository: searched },
+      action: fc.constantFrom(...ALL_ACTIONS),
+      claims: fc.array(
+        searched.filter((line) => !line.includes('\n')),
+        { minLength: 1, maxLength: 20 },
+      ),
+    },
+    { requiredKeys: ['kind', 'who', 'repository'] },
+  ),
+  fc.record(
+    { kind: one('api-robots'), q: searched, after: fc.nat(1e6), n: pageSizes },
+    { requiredKeys: ['kind', 'after', 'n'] },
+  ),
   fc.record({ kind: one('api-replication') }),
   fc.record({
     kind: one('api-replication-slots'),

@@ -30,6 +30,7 @@ const VIEWS = [
   '/ui/changes',
   '/ui/changes?repository=harbour/**&show=all',
   '/ui/changes?repository=[',
+  '/ui/access',
   '/ui/repositories/missing',
   '/ui/login',
 ];

@@ -32,8 +32,7 @@ export function decideChange(
   const robot = robots.get(name);
   switch (change.kind) {
     case 'create': {
-      if (robot !== undefined)
-        throw refused(`the robot ${name} already exists: use "robot rotate" to give it a new secret`);
+      if (robot !== undefined) throw refused(`the robot ${name} already exists: rotate it to give it a new secret`);
       if (robots.size >= MAX_ROBOTS) throw refused(`there are already ${MAX_ROBOTS} robots, which is the maximum`);
       const { secret, expires } = change;
       requireFuture(expires, now);
@@ -43,7 +42,7 @@ export function decideChange(
       if (robot === undefined) throw unknown(name);
       const { secret, expires = robot.expires } = change;
       if (change.expires === undefined && isExpired(robot, now))
-        throw refused(`the robot ${name} has expired: set a new expiry with --expires`);
+        throw refused(`the robot ${name} has expired: give it a new lifetime, too`);
       requireFuture(expires, now);
       return { type: 'robot.rotated', name, secret, ...(expires === undefined ? {} : { expires }), actor };
     }

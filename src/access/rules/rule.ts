@@ -5,6 +5,9 @@ import { matchesSubject, type RuledIdentity, type Subject } from './subject.ts';
 
 export const ACTIONS = ['pull', 'push', 'create', 'delete'] as const satisfies readonly Action[];
 export const REGISTRY_ACTIONS = ['catalog', 'metrics', 'admin'] as const satisfies readonly RegistryAction[];
+/** Every action that a rule can allow. */
+export const ALL_ACTIONS = [...ACTIONS, ...REGISTRY_ACTIONS] as const;
+export type AnyAction = (typeof ALL_ACTIONS)[number];
 
 /** Allows actions to identities. Actions on repositories are allowed only on those that the patterns match. */
 export interface Rule {

@@ -1,12 +1,15 @@
 import { Argument, type Command } from 'commander';
 import type { AccessRules } from '../../access/rules/access-rules.ts';
+import { parseIdentity } from '../../access/rules/parse-identity.ts';
+import { ALL_ACTIONS, type AnyAction } from '../../access/rules/rule.ts';
+import type { RuledIdentity } from '../../access/rules/subject.ts';
 import { type Config, ConfigError } from '../../config.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { CommandError, EXIT, type ExitCode } from '../failure.ts';
 import { requireRepository } from '../open-store.ts';
 import type { Output } from '../output.ts';
 import { describeRules } from './check.ts';
-import { ALL_ACTIONS, type AnyAction, explain } from './explain.ts';
-import { parseIdentity } from './identity.ts';
+import { explain } from './explain.ts';
 import { noteMissingAccounts, usersIn } from './missing-accounts.ts';
 
 interface AccessPorts {
@@ -40,7 +43,7 @@ export function addAccessCommands(marina: Command, { run, readRules, readAccount
       run(async (output, config) => {
         const rules = await readRules(config);
         if (rules === undefined) throw new CommandError(EXIT.failed, OPEN);
-        const identity = parseIdentity(who, options.claim, rules.issuers);
+        const identity = identityOf(who, options, rules);
         if (identity.kind === 'user') await noteMissingAccounts([identity.name], () => readAccounts(config));
         const question = { identity, repo: requireRepository(repo), action, rules };
         return await explain({ ...question, path: config.accessFile, json: options.json === true }, output);
@@ -62,6 +65,15 @@ export function addAccessCommands(marina: Command, { run, readRules, readAccount
         return await describeRules(rules, accessFile, options.json === true, output);
       }),
     );
+}
+
+/** A text that is no identity is a command that cannot run, not a negative answer. */
+function identityOf(who: string, { claim }: ExplainOptions, { issuers }: AccessRules): RuledIdentity {
+  try {
+    return parseIdentity(who, claim, issuers);
+  } catch (error) {
+    throw error instanceof RegistryError ? new CommandError(EXIT.failed, error.message) : error;
+  }
 }
 
 const OPEN = 'neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everyone may do everything';

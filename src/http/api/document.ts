@@ -23,7 +23,7 @@ const COMMON_ERRORS: Readonly<Record<number, string>> = {
   401: 'Credentials are missing, wrong or insufficient; WWW-Authenticate has the challenge.',
   403: 'The caller may not do this.',
   404: 'It does not exist, or the caller may not see it.',
-  405: 'Another method than GET and HEAD.',
+  405: 'A method that the address does not have.',
   429: 'Too many requests; Retry-After says when to try again.',
   500: 'A broken log or a defect.',
   503: 'Not available now; Retry-After says when to try again.',
@@ -49,7 +49,7 @@ export function openApiDocument(version: string): string {
   return JSON.stringify(document);
 }
 
-function pathOf({ kind, path, summary, description, params, query, answer, stream }: AnyEndpoint) {
+function pathOf({ kind, method, path, summary, description, params, query, body, answer, stream }: AnyEndpoint) {
   const content = (schema: z.ZodType) => ({ 'application/json': { schema } });
   const failures = Object.entries(COMMON_ERRORS).map(([status, about]) => [
     status,
@@ -57,12 +57,12 @@ function pathOf({ kind, path, summary, description, params, query, answer, strea
   ]);
   const events = stream === undefined ? {} : { 'text/event-stream': { schema: z.string().describe(stream) } };
   return {
-    method: 'get' as const,
+    method,
     path,
     operationId: kind,
     summary,
     description,
-    request: { params, query },
+    request: { params, query, ...(body === undefined ? {} : { body: { required: true, content: content(body) } }) },
     responses: {
       200: { description: summary, content: answer === 'bytes' ? BYTES : { ...content(answer), ...events } },
       ...Object.fromEntries(failures),

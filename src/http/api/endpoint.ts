@@ -1,15 +1,19 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { RegistryError } from '../../oci/errors.ts';
 
 /** What is the same for every endpoint of /api/v1, for routing and for the OpenAPI document. */
 export interface AnyEndpoint {
   readonly kind: string;
+  /** `get` also answers HEAD. */
+  readonly method: 'get' | 'post';
   /** OpenAPI's template. `{repo}` may hold slashes, the other parameters may not. */
   readonly path: string;
   readonly summary: string;
   readonly description: string;
   readonly params: z.ZodObject;
   readonly query: z.ZodObject;
+  /** The body of a request that changes something, in JSON. */
+  readonly body?: z.ZodType;
   /** The body of a response with 200: JSON, or bytes of any kind. */
   readonly answer: z.ZodType | 'bytes';
   /** What the endpoint streams as server-sent events, if the client asks for that. */
@@ -23,6 +27,8 @@ export interface Endpoint<Kind extends string, Params extends z.ZodObject, Query
   readonly kind: Kind;
   readonly params: Params;
   readonly query: Query;
+  /** Whether a path has the form of this endpoint's. */
+  matches(path: string): boolean;
   /**
    * The route of a request for this endpoint.
    * @returns undefined if the path is another endpoint's
@@ -41,14 +47,39 @@ type ParametersOf<Schema extends z.ZodObject> = keyof Schema['shape'] extends ne
   ? unknown
   : Readonly<z.output<Schema>>;
 
+type About<Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject> = Omit<
+  Endpoint<Kind, Params, Query>,
+  'route' | 'matches' | 'method' | 'body'
+>;
+
 /** Defines an endpoint, which answers GET and HEAD. */
 export function endpoint<const Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject>(
-  about: Omit<Endpoint<Kind, Params, Query>, 'route'>,
+  about: About<Kind, Params, Query>,
+): Endpoint<Kind, Params, Query> {
+  return routed({ ...about, method: 'get' });
+}
+
+const NOTHING = z.strictObject({});
+
+/** Defines an endpoint that changes something: POST with a body in JSON, and no parameters. */
+export function command<const Kind extends string, Body extends z.ZodType, Answer extends z.ZodType>(
+  about: Omit<About<Kind, typeof NOTHING, typeof NOTHING>, 'params' | 'query' | 'answer'> & {
+    readonly body: Body;
+    readonly answer: Answer;
+  },
+): Endpoint<Kind, typeof NOTHING, typeof NOTHING> & { readonly body: Body; readonly answer: Answer } {
+  const { body, answer } = about;
+  return { ...routed({ ...about, method: 'post', params: NOTHING, query: NOTHING }), body, answer };
+}
+
+function routed<const Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject>(
+  about: Omit<Endpoint<Kind, Params, Query>, 'route' | 'matches'>,
 ): Endpoint<Kind, Params, Query> {
   const { kind, params, query } = about;
   const pattern = patternOf(about.path);
   return {
     ...about,
+    matches: (path) => pattern.test(path),
     route: (path, parameters) => {
       const found = pattern.exec(path);
       if (found === null) return undefined;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { CHANGE_TYPES } from '../../feed/change.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { ACCESS_ENDPOINTS } from './access-endpoints.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
@@ -183,19 +185,29 @@ export const ENDPOINTS = [
   tags,
   repository,
   ...REPLICATION_ENDPOINTS,
+  ...ACCESS_ENDPOINTS,
 ] as const;
 
 /** The requests of /api/v1. */
 export type ApiRoute = NonNullable<ReturnType<(typeof ENDPOINTS)[number]['route']>>;
 
-/** @returns undefined if no endpoint has the path. @throws RegistryError for malformed parameters */
-export function apiRoute(path: string, query: URLSearchParams): ApiRoute | undefined {
-  for (const each of ENDPOINTS) {
-    const route = each.route(path, query);
-    if (route !== undefined) return route;
-  }
-  return undefined;
+/**
+ * @returns undefined if no endpoint has the path
+ * @throws RegistryError `method-not-allowed`, and others for malformed parameters
+ */
+export function apiRoute(method: string, path: string, query: URLSearchParams): ApiRoute | undefined {
+  const first = ENDPOINTS.find((each) => each.matches(path));
+  if (first === undefined) return undefined;
+  const there = ENDPOINTS.filter((each) => each.path === first.path);
+  const chosen = there.find((each) => METHODS[each.method].includes(method));
+  if (chosen !== undefined) return chosen.route(path, query);
+  const allowed = there.flatMap((each) => METHODS[each.method]);
+  const message = `${method} is not allowed here, only ${allowed.join(', ')}`;
+  throw new RegistryError('method-not-allowed', message, { allow: allowed });
 }
+
+/** The methods that an endpoint answers. */
+const METHODS: Readonly<Record<'get' | 'post', readonly string[]>> = { get: ['GET', 'HEAD'], post: ['POST'] };
 
 function page<Item extends z.ZodType>(item: Item) {
   return z.strictObject({ items: z.array(item), more: z.boolean().describe('Whether more follow the last one.') });

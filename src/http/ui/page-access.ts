@@ -21,6 +21,9 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     // They are the same for everyone.
     case 'asset':
       return { requirements: [], wishes: [], refusal: 'denied' };
+    case 'access':
+    case 'change-robot':
+      return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'repository':
     case 'manifest':
       return { requirements: [{ kind: 'repository', action: 'pull', repo: page.repo }], wishes: [], refusal: 'hidden' };

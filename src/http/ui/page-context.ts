@@ -32,6 +32,7 @@ export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {
     name: isAnonymous ? undefined : actor.label,
     hasAccounts: ui.hasAccounts,
     canLogIn: ui.logins !== undefined,
+    isAdmin: ui.policy.allowsRegistry(context, 'admin'),
     formToken: ui.formTokens.issue(login),
     address: addressToComeBackTo(request),
     host: hostFor(context),

@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import type { RepositorySort } from '../../overview/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
-import { CHANGES, JUMP, LOGIN_WITH, NEW_CHANGES } from '../../ui/addresses.ts';
+import { ACCESS, type AccessQuery, CHANGES, JUMP, LOGIN_WITH, NEW_CHANGES, ROBOTS } from '../../ui/addresses.ts';
 import { CHANGE_GROUPS, type ChangeGroup } from '../../ui/models/change-groups.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
 
@@ -45,6 +45,10 @@ export type PageRoute =
     }
   /** GET /ui/changes/new?since=&repository=&show= */
   | { readonly kind: 'new-changes'; readonly repository: string; readonly show: ChangeGroup; readonly since: string }
+  /** GET /ui/access?q=&who=&repository=&action=&claims= */
+  | ({ readonly kind: 'access' } & AccessQuery)
+  /** POST /ui/access/robots */
+  | { readonly kind: 'change-robot' }
   /** GET /ui/login?to=. @property to the page that follows; one of this registry */
   | { readonly kind: 'login-form'; readonly to: string }
   /** GET /ui/login/with/<issuer>?to=. @property to as above */
@@ -68,6 +72,8 @@ const SORTS: readonly RepositorySort[] = ['name', 'pushed', 'size'];
 
 /** Longer searches find nothing. */
 const MAX_SEARCH = 255;
+/** Characters of the claims of a token. */
+const MAX_CLAIMS = 2_000;
 
 /**
  * Parses the address of a page. Pure: names are validated, not looked up. Unknown parameters are ignored, because links to pages are
@@ -89,6 +95,8 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
   if (path === NEW_CHANGES) {
     return get(method, { kind: 'new-changes', ...changesOf(query), since: query.get('since') ?? '' });
   }
+  if (path === ACCESS) return get(method, { kind: 'access', ...accessOf(query) });
+  if (path === ROBOTS) return post(method, { kind: 'change-robot' });
   if (path === '/ui/login') {
     if (method === 'POST') return { kind: 'login' };
     return get(method, { kind: 'login-form', to: pageOf(query.get('to')) }, 'POST');
@@ -166,8 +174,22 @@ function changesOf(query: URLSearchParams): { readonly repository: string; reado
   };
 }
 
+function accessOf(query: URLSearchParams): AccessQuery {
+  return {
+    q: searchOf(query),
+    who: textOf(query, 'who', MAX_SEARCH),
+    repository: textOf(query, 'repository', MAX_SEARCH),
+    action: textOf(query, 'action', MAX_SEARCH),
+    claims: textOf(query, 'claims', MAX_CLAIMS),
+  };
+}
+
 function searchOf(query: URLSearchParams): string {
-  return (query.get('q') ?? '').trim().slice(0, MAX_SEARCH).toWellFormed();
+  return textOf(query, 'q', MAX_SEARCH);
+}
+
+function textOf(query: URLSearchParams, name: string, max: number): string {
+  return (query.get(name) ?? '').trim().slice(0, max).toWellFormed();
 }
 
 function numberOf(text: string | null): number | undefined {

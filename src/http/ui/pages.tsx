@@ -12,6 +12,7 @@ import { Manifest } from '../../ui/views/manifest.tsx';
 import { Repository } from '../../ui/views/repository.tsx';
 import { DeletedTag } from '../../ui/views/tag-history.tsx';
 import type { Handler } from '../context.ts';
+import { changeRobot, showAccess } from './access-pages.tsx';
 import { addTag, deleteTags, restoreTags } from './actions.tsx';
 import { showChanges, waitForChanges } from './changes.tsx';
 import { htmlResponse, seeOther } from './html-response.ts';
@@ -54,6 +55,10 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await pinRepository(page.repo, found);
     case 'unpin':
       return await unpinRepository(page.repo, found);
+    case 'access':
+      return await showAccess(page, found);
+    case 'change-robot':
+      return await changeRobot(found);
     case 'login-form':
       return found.viewer.name === undefined ? await showLogin(found, { to: page.to }) : seeOther(page.to);
     case 'issuer-login':

@@ -1,13 +1,13 @@
-import type { Claims } from '../../access/identity.ts';
-import { nameInLogin } from '../../access/robots/robot.ts';
-import type { Issuer } from '../../access/rules/issuer.ts';
-import type { RuledIdentity } from '../../access/rules/subject.ts';
-import { CommandError, EXIT } from '../failure.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Claims } from '../identity.ts';
+import { nameInLogin } from '../robots/robot.ts';
+import type { Issuer } from './issuer.ts';
+import type { RuledIdentity } from './subject.ts';
 
 /**
  * Parses an identity: `anonymous`, a user name, `user:…`, `robot:…`, `cert:…` or `oidc:<issuer>:<subject>`.
  * @param written claims as `name=value`; a repeated name is a list
- * @throws CommandError
+ * @throws RegistryError `request-invalid`
  */
 export function parseIdentity(text: string, written: readonly string[], issuers: readonly Issuer[]): RuledIdentity {
   const [, kind, rest = ''] = /^([^:]*):(.+)$/s.exec(text) ?? [];
@@ -59,6 +59,6 @@ function claimsOf(written: readonly string[]): Claims {
   );
 }
 
-function unusable(message: string): CommandError {
-  return new CommandError(EXIT.failed, message);
+function unusable(message: string): RegistryError {
+  return new RegistryError('request-invalid', message);
 }

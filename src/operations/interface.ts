@@ -1,0 +1,126 @@
+import type { Orderer } from '../access/admin/interface.ts';
+import type { CollectionReport } from '../collection/report.ts';
+import type { DeadLetter, JobCounts } from '../jobs/queue.ts';
+import type { WriteState } from '../registry/write-switch.ts';
+import type { Lag } from '../replica/lag.ts';
+import type { RetentionReport } from '../retention/report.ts';
+import type { WebhookReport } from '../webhooks/report.ts';
+
+/** What administrators see of a running registry, and can order. All values can be sent from one thread to another. */
+
+/** A thread of the process. */
+export interface ThreadFacts {
+  /** From 0. */
+  readonly index: number;
+  /** Requests in progress. */
+  readonly inFlight: number;
+}
+
+/** The process that answers. */
+export interface NodeFacts {
+  readonly name: string;
+  /** Of Marina. */
+  readonly version: string;
+  readonly shape: 'embedded' | 'cluster';
+  /** Short name of the storage driver. */
+  readonly storage: string;
+  /** ULID of the store. */
+  readonly store: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Resident bytes. */
+  readonly memory: number;
+  readonly threads: readonly ThreadFacts[];
+}
+
+/** Something that the process depends on. */
+export interface ServiceHealth {
+  readonly name: 'store' | 'redis';
+  /** Of one request; undefined if it failed. */
+  readonly milliseconds: number | undefined;
+  /** Why it failed. */
+  readonly problem: string | undefined;
+}
+
+/** Whether writes are accepted. @property since of the switch: ISO 8601, or `unknown` @property by who turned it */
+export interface WriteFacts {
+  readonly state: WriteState;
+  readonly since: string | undefined;
+  readonly by: string | undefined;
+}
+
+export interface JobFacts {
+  readonly counts: readonly JobCounts[];
+  /** The newest ones. */
+  readonly deadLetters: readonly DeadLetter[];
+}
+
+/** What keeps old content: a pin, or a backup in progress. */
+export interface HoldFacts {
+  readonly id: string;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly moment: number;
+  readonly created: number;
+  readonly until: number;
+  readonly by: string;
+  /** How many repositories it names. */
+  readonly repositories: number;
+}
+
+/** A part of the overview. A part that cannot be read in time does not hold up the others. */
+export type Part<T> =
+  | { readonly kind: 'known'; readonly value: T }
+  | { readonly kind: 'unknown'; readonly problem: string };
+
+export interface OperationsOverview {
+  readonly node: Part<NodeFacts>;
+  readonly services: readonly ServiceHealth[];
+  readonly writes: Part<WriteFacts>;
+  readonly jobs: Part<JobFacts>;
+  /** Those of WEBHOOKS_FILE; undefined if that is not set. */
+  readonly webhooks: Part<readonly WebhookReport[] | undefined>;
+  /** undefined if this store is no replica and never was one. */
+  readonly replica: Part<Lag | undefined>;
+  /** The last run; undefined before the first one. */
+  readonly collection: Part<CollectionReport | undefined>;
+  readonly retention: Part<RetentionReport | undefined>;
+  readonly holds: Part<readonly HoldFacts[]>;
+}
+
+/** What an administrator wants to happen. */
+export type OperationsOrder =
+  | { readonly kind: 'read-only'; readonly on: boolean }
+  | { readonly kind: 'collect' }
+  | { readonly kind: 'retain' }
+  | { readonly kind: 'retry-job'; readonly id: string }
+  | { readonly kind: 'pause-webhook' | 'resume-webhook' | 'test-webhook'; readonly name: string }
+  /** @property since as `marina webhooks replay` takes it */
+  | { readonly kind: 'replay-webhook'; readonly name: string; readonly since: string };
+
+/** @property isDone false: it was accepted, and happens later; or a test was refused @property message one line, for people */
+export interface OrderOutcome {
+  readonly isDone: boolean;
+  readonly message: string;
+}
+
+/** The caller checks that whoever asks may administer the registry. */
+export interface Operations {
+  overview(): Promise<OperationsOverview>;
+  /**
+   * Carries out an order, and writes a line to the log.
+   * @throws RegistryError `request-invalid` if it is not possible; `read-only`, `writes-paused`, `replica`, `unavailable`
+   */
+  order(order: OperationsOrder, by: Orderer): Promise<OrderOutcome>;
+}
+
+/** What one thread of a process knows and does for all of them. */
+export interface OwnerDesk {
+  node(): Promise<NodeFacts>;
+  jobs(): Promise<JobFacts>;
+  webhooks(): Promise<readonly WebhookReport[] | undefined>;
+  /** @param actor the label of who ordered it @throws as `Operations.order` */
+  order(order: OperationsOrder, actor: string): Promise<OrderOutcome>;
+}
+
+export const OWNER_CALLS = ['node', 'jobs', 'webhooks', 'order'] as const satisfies readonly (keyof OwnerDesk)[];

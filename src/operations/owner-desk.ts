@@ -1,0 +1,137 @@
+import { type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
+import type { Job } from '../jobs/job.ts';
+import type { JobBoard } from '../jobs/queue.ts';
+import { RegistryError, unreachable } from '../oci/errors.ts';
+import type { WriteSwitch } from '../registry/write-switch.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import type { WrittenOrder } from '../webhooks/orders.ts';
+import { reportWebhooks, type WebhookReport } from '../webhooks/report.ts';
+import type { Outcome } from '../webhooks/sender.ts';
+import { parseWebhookName, type Webhook, type WebhookName } from '../webhooks/webhook.ts';
+import type { JobFacts, NodeFacts, OperationsOrder, OrderOutcome, OwnerDesk, ThreadFacts } from './interface.ts';
+
+/** Dead letters that an overview has. */
+const MAX_DEAD_LETTERS = 50;
+
+export interface OwnerDeskPorts {
+  /** What does not change while the process runs. */
+  readonly about: Omit<NodeFacts, 'memory' | 'threads'>;
+  readonly threads: () => Promise<readonly ThreadFacts[]>;
+  /** Resident bytes. */
+  readonly memory: () => number;
+  readonly board: Pick<JobBoard, 'counts' | 'deadLetters' | 'retry'>;
+  /** @returns false if the job was not accepted */
+  readonly enqueue: (job: Job) => Promise<boolean>;
+  /** Whether RETENTION_FILE is set. */
+  readonly hasRetention: boolean;
+  readonly writes: Pick<WriteSwitch, 'turn' | 'requireWritable'>;
+  /** Called when the switch was turned; resolves once all threads act accordingly. */
+  readonly turned: () => Promise<void>;
+  /** undefined without WEBHOOKS_FILE. */
+  readonly webhooks: (() => readonly Webhook[]) | undefined;
+  readonly orderWebhook: (name: WebhookName, action: WrittenOrder['action']) => Promise<boolean>;
+  readonly tryWebhookOut: (name: WebhookName) => Promise<Outcome>;
+  readonly reader: Pick<StoreReader, 'list' | 'read'>;
+  readonly feed: Pick<Feed, 'page' | 'start'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The desk of the thread that has what a process has once. */
+export class ProcessDesk implements OwnerDesk {
+  readonly #ports: OwnerDeskPorts;
+
+  constructor(ports: OwnerDeskPorts) {
+    this.#ports = ports;
+  }
+
+  async node(): Promise<NodeFacts> {
+    const { about, memory, threads } = this.#ports;
+    return { ...about, memory: memory(), threads: await threads() };
+  }
+
+  async jobs(): Promise<JobFacts> {
+    const { board } = this.#ports;
+    const [counts, deadLetters] = await Promise.all([board.counts(), board.deadLetters(MAX_DEAD_LETTERS)]);
+    return { counts, deadLetters };
+  }
+
+  async webhooks(): Promise<readonly WebhookReport[] | undefined> {
+    const { webhooks } = this.#ports;
+    return webhooks === undefined ? undefined : await Array.fromAsync(reportWebhooks(webhooks(), this.#ports));
+  }
+
+  async order(order: OperationsOrder, actor: string): Promise<OrderOutcome> {
+    const { writes, turned, board } = this.#ports;
+    switch (order.kind) {
+      case 'read-only':
+        await writes.turn(order.on, actor);
+        await turned();
+        return done(order.on ? 'the registry is read-only' : 'the registry accepts writes');
+      case 'collect':
+        return await this.#enqueue({ kind: 'collect' }, 'a collection was requested');
+      case 'retain':
+        if (!this.#ports.hasRetention) throw invalid('RETENTION_FILE is not set: there are no rules to apply');
+        return await this.#enqueue({ kind: 'retain' }, 'a run of retention was requested');
+      case 'retry-job':
+        if (await board.retry(order.id)) return done('the job is queued again');
+        throw invalid('there is no dead letter of this id that can be retried');
+      case 'pause-webhook':
+        return await this.#orderWebhook(order.name, { kind: 'pause' }, 'is paused');
+      case 'resume-webhook':
+        return await this.#orderWebhook(order.name, { kind: 'resume' }, 'is resumed');
+      case 'replay-webhook':
+        return await this.#replay(order.name, order.since);
+      case 'test-webhook':
+        return await this.#tryOut(order.name);
+      default:
+        return unreachable(order);
+    }
+  }
+
+  async #enqueue(job: Job, message: string): Promise<OrderOutcome> {
+    const { writes, enqueue } = this.#ports;
+    writes.requireWritable();
+    if (!(await enqueue(job))) throw new RegistryError('unavailable', 'the job could not be queued: try again');
+    return { isDone: false, message };
+  }
+
+  async #orderWebhook(text: string, action: WrittenOrder['action'], what: string): Promise<OrderOutcome> {
+    const { writes, orderWebhook } = this.#ports;
+    const name = requireName(text);
+    writes.requireWritable();
+    return (await orderWebhook(name, action))
+      ? done(`${name} ${what}`)
+      : { isDone: false, message: `${name} ${what} once a process delivers the webhooks` };
+  }
+
+  async #replay(name: string, text: string): Promise<OrderOutcome> {
+    const since = parseSince(text);
+    if (since === undefined) throw invalid(`since: ${SINCE_FORMS} is expected`);
+    // A cursor of another store is refused here, not by the process that delivers.
+    if (since.kind === 'cursor') await this.#ports.feed.start(since);
+    return await this.#orderWebhook(name, { kind: 'replay', since: text }, 'is delivered again');
+  }
+
+  async #tryOut(text: string): Promise<OrderOutcome> {
+    const name = requireName(text);
+    const outcome = await this.#ports.tryWebhookOut(name);
+    return outcome.kind === 'accepted'
+      ? done(`${name} accepted the test: the status ${outcome.status}`)
+      : { isDone: false, message: `${name} did not accept the test: ${outcome.reason}` };
+  }
+}
+
+function done(message: string): OrderOutcome {
+  return { isDone: true, message };
+}
+
+function requireName(text: string): WebhookName {
+  const name = parseWebhookName(text);
+  if (name === undefined) throw invalid('there is no such webhook');
+  return name;
+}
+
+function invalid(message: string): RegistryError {
+  return new RegistryError('request-invalid', message);
+}

@@ -1,0 +1,90 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Feed } from '../feed/feed.ts';
+import type { JobBoard } from '../jobs/queue.ts';
+import { type Operations, OWNER_CALLS, type OwnerDesk, type ThreadFacts } from '../operations/interface.ts';
+import { NodeOperations } from '../operations/operations.ts';
+import { ProcessDesk } from '../operations/owner-desk.ts';
+import type { HttpSource } from '../replica/http-source.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { offer, remote } from '../threads/calls.ts';
+import type { Thread, ThreadPorts } from '../threads/thread.ts';
+import type { Jobs } from './jobs.ts';
+import type { ShapePorts } from './node-ports.ts';
+import type { WebhookDesk } from './webhook-operator.ts';
+
+interface OwnerWiring
+  extends Pick<
+    ShapePorts,
+    'config' | 'opened' | 'node' | 'thread' | 'telemetry' | 'policy' | 'writes' | 'webhookFile'
+  > {
+  readonly board: JobBoard;
+  readonly enqueue: Jobs['enqueue'];
+  readonly feed: Feed;
+  readonly desk: WebhookDesk;
+  /** Called when the read-only switch was turned. */
+  readonly turned: () => Promise<void>;
+}
+
+/** Opens the desk of a process, and offers it to the other threads. */
+export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
+  const { config, opened, node, thread, telemetry, policy, writes, webhookFile, desk: webhooks } = ports;
+  const { board, enqueue, feed, turned } = ports;
+  const desk = new ProcessDesk({
+    about: {
+      ...{ name: node, version: packageJson.version, storage: opened.driver.kind, store: opened.store },
+      shape: config.redisUrl === undefined ? 'embedded' : 'cluster',
+      startedAt: Date.now() - process.uptime() * 1000,
+    },
+    threads: () => threadsOf(thread, telemetry),
+    memory: () => process.memoryUsage.rss(),
+    ...{ board, enqueue, writes, turned, feed },
+    hasRetention: policy !== undefined,
+    webhooks: webhookFile && (() => webhookFile.current()),
+    orderWebhook: webhooks.order,
+    tryWebhookOut: webhooks.tryOut,
+    reader: opened.driver,
+    now: Date.now,
+  });
+  if (thread.kind === 'owner') {
+    const offered: OwnerDesk = {
+      node: () => desk.node(),
+      jobs: () => desk.jobs(),
+      webhooks: () => desk.webhooks(),
+      order: (...order) => desk.order(...order),
+    };
+    for (const { services } of thread.others) offer<OwnerDesk>(services.operations, offered);
+  }
+  return desk;
+}
+
+/** The desk of this thread's process. */
+export function deskOfOwner({ services }: ThreadPorts): OwnerDesk {
+  return remote<OwnerDesk>(services.operations, OWNER_CALLS);
+}
+
+async function threadsOf(thread: Thread, telemetry: Telemetry): Promise<readonly ThreadFacts[]> {
+  const others = thread.kind === 'owner' ? thread.others : [];
+  return [
+    { index: 0, inFlight: telemetry.requests.inFlight },
+    ...(await Promise.all(others.map(async ({ index, serving }) => ({ index, inFlight: await serving.inFlight() })))),
+  ];
+}
+
+interface OperationsWiring extends Pick<ShapePorts, 'config' | 'opened' | 'writes' | 'logs'> {
+  readonly owner: OwnerDesk;
+  readonly source: HttpSource | undefined;
+  readonly askRedis: (() => Promise<void>) | undefined;
+}
+
+/** What administrators see and order, on any thread. */
+export function openOperations({ config, opened, writes, logs: { logger }, ...ports }: OperationsWiring): Operations {
+  return new NodeOperations({
+    ...ports,
+    reader: opened.driver,
+    isReadOnly: config.readOnly,
+    writes,
+    now: Date.now,
+    onOrder: (order, { isDone }, { actor, id, client }) =>
+      logger.info({ requestId: id, client, actor: actor.label, order, isDone }, 'an administrator gave an order'),
+  });
+}

@@ -1,0 +1,276 @@
+// The pages for administrators of a registry with accounts, in a real browser, and what is behind them in /api/v1.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
+import { type ApiDocument, documentOf, expectDocumented } from '../past/api-document.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { randomBlob } from '../support/oci.ts';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
+import { Visitor } from './page-client.ts';
+
+setDefaultTimeout(120_000);
+
+const RULES = `
+groups:
+  platform: [admin, 'robot:ci-*']
+rules:
+  - { who: reader, repositories: ['ours/**'], actions: [pull] }
+  - { who: 'robot:ci-*', repositories: ['ours/**'], actions: [pull, push] }
+  - { who: admin, repositories: ['**'], actions: [pull, push, delete, catalog, metrics, admin] }
+quotas:
+  - { name: builds, repositories: ['ours/**'], allowed: { bytes: 10GiB } }
+`;
+const ASKED = '/ui/access?who=reader&repository=ours%2Fapp';
+const VIEWS = ['/ui/access', ASKED, '/ui/access?q=nobody', '/ui/access?who=a:b&repository=ours'];
+const WIDE = { viewport: { width: 1440, height: 900 } } as const;
+const PHONE = { viewport: { width: 320, height: 640 }, colorScheme: 'dark' } as const;
+
+let server: Server;
+let browser: WatchedBrowser;
+let document: ApiDocument;
+beforeAll(async () => {
+  server = await startServer(writeAccessFiles(RULES).env);
+  document = await documentOf(server.url);
+  for (const name of ['deploy', 'ci-old']) await changed({ action: 'create', name, lifetime: '90d' });
+  browser = await WatchedBrowser.launch(server.url);
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  await browser?.close();
+  await cleanUp();
+});
+
+const ADMIN = { authorization: basic('admin') };
+
+async function post(path: string, body: object, headers: Readonly<Record<string, string>> = ADMIN): Promise<Response> {
+  const all = { 'content-type': 'application/json', ...headers };
+  return await fetch(server.url + path, { method: 'POST', headers: all, body: JSON.stringify(body) });
+}
+
+interface Changed {
+  readonly login: string;
+  readonly secret?: string;
+}
+
+async function changed(body: object): Promise<Changed> {
+  const response = await post('/api/v1/robots', body);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Changed;
+}
+
+/** Visits as the administrator. */
+async function open(options: BrowserContextOptions, visit: (page: Page) => Promise<void>): Promise<void> {
+  await browser.open(options, async (page) => {
+    await page.goto(`${server.url}/ui/login`);
+    await page.getByLabel('Name').fill('admin');
+    await page.getByLabel('Password').fill(passwordOf('admin'));
+    await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+    await page.waitForURL(`${server.url}/ui/`);
+    await visit(page);
+  });
+}
+
+/** The status of a push to a repository. */
+async function push(repo: string, authorization: string): Promise<number> {
+  const { bytes, descriptor } = randomBlob(64);
+  const target = `${server.url}/v2/${repo}/blobs/uploads/?digest=${descriptor.digest}`;
+  const response = await fetch(target, { method: 'POST', headers: { authorization }, body: new Uint8Array(bytes) });
+  await response.bytes();
+  return response.status;
+}
+
+test('every view fits, and is complete without scripts', async () => {
+  await open(WIDE, async (page) => {
+    for (const view of VIEWS) {
+      await page.goto(server.url + view);
+      expect([view, await overflow(page)]).toEqual([view, 0]);
+    }
+  });
+  await open(PHONE, async (page) => {
+    for (const view of VIEWS) {
+      await page.goto(server.url + view);
+      expect([view, await overflow(page)]).toEqual([view, 0]);
+    }
+  });
+});
+
+test.each([
+  ['light', ''],
+  // Only colours differ.
+  ['dark', '{ runOnly: ["color-contrast"] }'],
+] as const)('axe-core finds nothing serious, %s', async (colorScheme, options) => {
+  await open({ ...WIDE, colorScheme, bypassCSP: true }, async (page) => {
+    for (const view of VIEWS) {
+      await page.goto(server.url + view);
+      expect([view, await seriousFaults(page, options)]).toEqual([view, []]);
+    }
+  });
+});
+
+test('a robot is created without scripts, pushes with the secret that is shown once, and is revoked', async () => {
+  await open({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${server.url}/ui/access`);
+    await page.getByRole('link', { name: 'Access' }).first().click();
+    await page.getByLabel('New robot').fill('ci-page');
+    await page.getByLabel('Lifetime').fill('30d');
+    const answered = page.waitForResponse((response) => response.request().method() === 'POST');
+    await page.getByRole('button', { name: 'Create' }).click();
+    const answer = await answered;
+    expect([answer.status(), answer.headers()['cache-control']]).toEqual([200, 'no-store']);
+    const secret = (await page.locator('.command code').allInnerTexts()).find((text) => text.startsWith('marina_rt_'));
+    expect(secret).toBeDefined();
+    expect(page.url()).not.toContain('marina_rt_');
+    const authorization = `Basic ${btoa(`robot+ci-page:${secret}`)}`;
+    expect(await push('ours/app', authorization)).toBe(201);
+    expect(await push('theirs/app', authorization)).toBe(403);
+    await page.goto(`${server.url}/ui/access?q=ci-page`);
+    expect(await page.content()).not.toContain('marina_rt_');
+    await page.getByRole('button', { name: 'Revoke ci-page' }).click();
+    expect(await page.locator('h1').textContent()).toBe('Revoke ci-page?');
+    expect(await push('ours/app', authorization)).toBe(201);
+    await page.getByRole('button', { name: 'Revoke' }).click();
+    await page.waitForURL(`${server.url}/ui/access`);
+    expect(await page.getByRole('main').getByText('ci-page').count()).toBe(0);
+    expect(await push('ours/app', authorization)).toBe(401);
+  });
+});
+
+test('a rotation says what ends, and the old secret ends', async () => {
+  const { login, secret: old } = await changed({ action: 'create', name: 'ci-turned' });
+  await open({}, async (page) => {
+    await page.goto(`${server.url}/ui/access`);
+    await page.getByRole('button', { name: 'Rotate ci-turned' }).click();
+    expect(await page.getByRole('main').textContent()).toContain('Its old secret');
+    await page.getByRole('button', { name: 'Rotate' }).click();
+    const secret = (await page.locator('.command code').allInnerTexts()).find((text) => text.startsWith('marina_rt_'));
+    expect(await push('ours/app', `Basic ${btoa(`${login}:${old}`)}`)).toBe(401);
+    expect(await push('ours/app', `Basic ${btoa(`${login}:${secret}`)}`)).toBe(201);
+  });
+});
+
+test('what a form cannot do is said on a page', async () => {
+  await open({}, async (page) => {
+    for (const [name, lifetime, reason] of [
+      ['deploy', '', 'already exists'],
+      ['Not a name', '', 'the name of a robot'],
+      ['new', 'soon', 'the lifetime of a robot'],
+    ] as const) {
+      await page.goto(`${server.url}/ui/access`);
+      await page.getByLabel('New robot').fill(name);
+      await page.getByLabel('Lifetime').fill(lifetime);
+      await page.getByRole('button', { name: 'Create' }).click();
+      expect((await page.locator('.empty-text').textContent())?.toLowerCase()).toContain(reason);
+    }
+  });
+});
+
+test('explains which rule allows something, or why none does', async () => {
+  await open({}, async (page) => {
+    await page.goto(`${server.url}/ui/access`);
+    await page.getByLabel('Who', { exact: true }).fill('reader');
+    await page.getByLabel('Repository').fill('ours/app');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.waitForURL(/who=reader/);
+    const row = (name: string) => page.getByRole('row', { name: new RegExp(`^${name} `) });
+    expect(await row('Pull').textContent()).toContain('allowedAllowed by rule 1.');
+    expect(await row('Delete').textContent()).toContain('its actions do not include delete');
+    await page.getByLabel('Who', { exact: true }).fill('robot:ci-x');
+    await page.getByLabel('Action').selectOption('push');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.waitForURL(/who=robot/);
+    expect(await page.locator('.explained-who').textContent()).toContain('platform');
+    await row('Push, and move tags').getByRole('link', { name: 'rule 2' }).click();
+    expect(page.url()).toEndWith('#rule-2');
+  });
+});
+
+describe('who may not administer', () => {
+  test('sees neither the page nor a link to it, and changes nothing', async () => {
+    const anonymous = new Visitor(server.url);
+    expect((await anonymous.get('/ui/access')).location).toBe('/ui/login?to=%2Fui%2Faccess');
+    const reader = new Visitor(server.url);
+    await reader.logIn('reader', passwordOf('reader'));
+    const home = await reader.get('/ui/');
+    expect([home.status, home.html.includes('href="/ui/access"')]).toEqual([200, false]);
+    const refused = await reader.get('/ui/access');
+    expect([refused.status, refused.html.includes('ci-old')]).toEqual([403, false]);
+    const [token] = [...home.html.matchAll(/name="form" value="([^"]+)"/g)].map(([, value = '']) => value);
+    const fields = [
+      ['form', token ?? ''],
+      ['change', 'revoke'],
+      ['name', 'ci-old'],
+      ['confirmed', 'yes'],
+    ] as const;
+    expect((await reader.post('/ui/access/robots', fields)).status).toBe(403);
+    for (const path of ['/api/v1/access', '/api/v1/robots', '/api/v1/access/explain?who=admin&repository=a'])
+      expect((await fetch(server.url + path, { headers: { authorization: basic('reader') } })).status).toBe(403);
+    const headers = { authorization: basic('reader') };
+    expect((await post('/api/v1/robots', { action: 'revoke', name: 'ci-old' }, headers)).status).toBe(403);
+    const { robots } = await get<{ robots: { name: string }[] }>('/api/v1/robots');
+    expect(robots.map(({ name }) => name)).toContain('ci-old');
+  });
+
+  test('a form without the token of this log-in changes nothing', async () => {
+    const admin = new Visitor(server.url);
+    await admin.logIn('admin', passwordOf('admin'));
+    const fields = [
+      ['change', 'revoke'],
+      ['name', 'ci-old'],
+      ['confirmed', 'yes'],
+    ] as const;
+    expect((await admin.post('/ui/access/robots', fields)).status).toBe(403);
+  });
+});
+
+async function get<T>(target: string, template = target): Promise<T> {
+  return (await expectDocumented(server.url, document, [template, target], 200, ADMIN)) as T;
+}
+
+describe('/api/v1', () => {
+  test('tells accounts, rules and robots without passwords and secrets, as documented', async () => {
+    const access = await get<{ source: string; accounts: { name: string; groups: string[] }[]; rules: object[] }>(
+      '/api/v1/access',
+    );
+    expect(access.source).toBe('rules');
+    expect(access.accounts).toContainEqual({ name: 'admin', groups: ['platform'] });
+    expect(access.rules).toHaveLength(3);
+    const robots = await get<{ robots: object[]; count: number }>('/api/v1/robots?q=deploy', '/api/v1/robots');
+    expect(robots).toMatchObject({ count: 1, robots: [{ name: 'deploy', by: 'user:admin', expired: false }] });
+    expect(JSON.stringify([access, robots])).not.toMatch(/\$2[aby]\$|[0-9a-f]{64}/);
+    const asked = '/api/v1/access/explain?who=reader&repository=ours/app&action=push';
+    expect(await get<object>(asked, '/api/v1/access/explain')).toMatchObject({
+      actor: 'user:reader',
+      actions: [{ action: 'push', allowed: false, rule: 1, but: 'its actions do not include push' }],
+    });
+  });
+
+  test('changes robots, and the log says who did it, without the secret', async () => {
+    await changed({ action: 'create', name: 'audited' });
+    await changed({ action: 'revoke', name: 'audited' });
+    await eventually(() => {
+      const lines = server
+        .logs()
+        .split('\n')
+        .filter((line) => line.includes('"robot":"audited"'));
+      const audit: Record<string, unknown>[] = lines.map((line) => JSON.parse(line));
+      expect(audit.map(({ msg, actor, change }) => [msg, actor, change]).sort()).toEqual([
+        ['a robot was changed', 'user:admin', 'create'],
+        ['a robot was changed', 'user:admin', 'revoke'],
+      ]);
+    });
+    expect(server.logs()).not.toContain('marina_rt_');
+  });
+
+  test.each([
+    ['another type', { action: 'revoke', name: 'ci-old' }, { 'content-type': 'text/plain' }, 400],
+    ['an unknown action', { action: 'rename', name: 'ci-old' }, {}, 400],
+    ['a lifetime that is none', { action: 'create', name: 'x', lifetime: 'soon' }, {}, 400],
+    ['a request of a web page', { action: 'revoke', name: 'ci-old' }, { origin: 'https://evil.example' }, 403],
+  ])('refuses %s', async (_, body, headers, status) => {
+    expect((await post('/api/v1/robots', body, { ...ADMIN, ...headers })).status).toBe(status);
+    expect(
+      (await fetch(`${server.url}/api/v1/robots`, { method: 'DELETE', headers: ADMIN })).headers.get('allow'),
+    ).toBe('GET, HEAD, POST');
+  });
+});
