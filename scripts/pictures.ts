@@ -23,6 +23,14 @@ const FORMS: Readonly<Record<string, BrowserContextOptions>> = {
   phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, colorScheme: 'light' },
 };
 
+/** With an issuer, by which people can log in. */
+const RULES = `
+rules:
+  - { who: 'oidc:harbour:**', repositories: ['**'], actions: [pull] }
+issuers:
+  - { name: harbour, issuer: 'https://idp.example', audience: registry, web: { clientId: marina } }
+`;
+
 async function fill(url: string): Promise<void> {
   const about = {
     'org.opencontainers.image.description': 'Berths, tides and pilots: what the other services of the harbour ask.',
@@ -51,7 +59,7 @@ async function fill(url: string): Promise<void> {
 }
 
 const server = await startServer();
-const restricted = await startServer(writeAccessFiles().env);
+const restricted = await startServer(writeAccessFiles(RULES).env);
 try {
   await fill(server.url);
   mkdirSync(FOLDER, { recursive: true });
@@ -63,6 +71,12 @@ try {
       await page.goto(server.url + path);
       await page.screenshot({ path: Bun.fileURLToPath(new URL(`${view}-${form}.png`, FOLDER)) });
     }
+    await page.goto(`${server.url}/ui/`);
+    await page.keyboard.press('/');
+    await page.keyboard.type('berths 1.4');
+    await page.getByRole('option').filter({ hasText: '1.4.2' }).first().waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.screenshot({ path: Bun.fileURLToPath(new URL(`palette-${form}.png`, FOLDER)) });
   }
   for (const [form, options] of Object.entries(FORMS)) {
     const page = await (await browser.newContext(options)).newPage();
