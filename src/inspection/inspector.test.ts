@@ -211,7 +211,31 @@ describe('what is attached', () => {
     const made = { predicateType: statement.predicateType, builder: 'https://ci', buildType: 'make', isSigned: true };
     expect(attached.map(({ documents }) => documents.attestations)).toMatchObject([[made], [made]]);
     expect(attached.map(({ documents }) => documents.signatures.length)).toEqual([1, 0]);
-    expect(badges.signed).toBe(true);
+    // It is an attestation of the image and no signature of it.
+    expect(badges).toEqual({ signed: false, sbom: false, attested: true });
+  });
+
+  test('as cosign 3 signs with a key, is a signature and no attestation', async () => {
+    await push(A, app, 'v1');
+    const statement = {
+      _type: 'https://in-toto.io/Statement/v1',
+      subject: [{ digest: { sha256: 'abc' }, annotations: { berth: 'seven' } }],
+      predicateType: 'https://sigstore.dev/cosign/sign/v1',
+      predicate: {},
+    };
+    const dsseEnvelope = { payload: Buffer.from(JSON.stringify(statement)).toString('base64'), signatures: [{}] };
+    const type = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+    const bundle = json({ verificationMaterial: { publicKey: { hint: 'uUF8' } }, dsseEnvelope }, type);
+    // The manifest says what the bundle is, and not its layer.
+    const annotations = { 'dev.sigstore.bundle.predicateType': statement.predicateType };
+    await push(A, image({ subject, artifactType: type, layers: [bundle], annotations }));
+    const { attached, badges } = await described('v1');
+    expect(kinds(attached)).toEqual(['signature by subject']);
+    expect(attached[0]?.documents).toMatchObject({
+      signatures: [{ key: 'uUF8', signedDigest: 'sha256:abc', claims: { berth: 'seven' } }],
+      attestations: [],
+    });
+    expect(badges).toEqual({ signed: true, sbom: false, attested: false });
   });
 
   test('as a README is shown, unless an annotation has one', async () => {

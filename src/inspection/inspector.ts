@@ -137,7 +137,7 @@ export class Inspector implements Inspection {
     const json = parsePartialJson(bytes, false)?.value;
     const parts = partsOf(json);
     const { mediaType, artifactType } = descriptor;
-    return { descriptor, json, parts, kind: contentKindOf({ mediaType, artifactType, layers: parts.layers }) };
+    return { descriptor, json, parts, kind: contentKindOf({ mediaType, artifactType, ...parts }) };
   }
 
   async #compared(repo: RepositoryName, { descriptor, json, parts }: Read, caller: Caller): Promise<ComparedManifest> {
@@ -321,7 +321,8 @@ function badgesOf(attached: readonly Attached[]): Badges {
   const has = (kind: ContentKind, list: keyof Documents): boolean =>
     attached.some((each) => each.kind === kind || each.documents[list].length > 0);
   return {
-    signed: has('signature', 'signatures'),
+    // A signed attestation says something of the image, but does not sign it.
+    signed: attached.some(({ kind }) => kind === 'signature'),
     sbom: has('sbom', 'sboms'),
     attested: has('attestation', 'attestations'),
   };

@@ -200,6 +200,8 @@ export interface Signature {
   /** Who vouched for that identity, as the certificate claims. */
   readonly issuer?: string | undefined;
   readonly certificate?: CertificateDetails | undefined;
+  /** Which key signed, as the signature claims, if there is no certificate. */
+  readonly key?: string | undefined;
   /** When it was entered in the transparency log, as it claims. */
   readonly signedAt?: string | undefined;
   readonly logIndex?: number | undefined;

@@ -31,6 +31,8 @@ export function isSbom(mediaType: string): boolean {
 export interface TypesOf {
   readonly mediaType: string;
   readonly artifactType: string | undefined;
+  /** Of the manifest: newer clients say there what its layer is. */
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly layers: readonly { readonly mediaType: string; readonly annotations: Readonly<Record<string, string>> }[];
 }
 
@@ -47,7 +49,7 @@ export function isSbomPredicate(predicateType: string): boolean {
 }
 
 /** What a manifest is to people. `config` is its artifact type if it has none of its own. Pure. */
-export function contentKindOf({ mediaType, artifactType = '', layers }: TypesOf): ContentKind {
+export function contentKindOf({ mediaType, artifactType = '', annotations = {}, layers }: TypesOf): ContentKind {
   const types = [artifactType, ...layers.map((layer) => layer.mediaType)];
   const some = (test: (type: string) => boolean): boolean => types.some(test);
   if (artifactType === HELM_CONFIG) return 'helm-chart';
@@ -55,7 +57,7 @@ export function contentKindOf({ mediaType, artifactType = '', layers }: TypesOf)
     return 'signature';
   }
   if (some((type) => type === DSSE_ENVELOPE || type === IN_TOTO || isSigstoreBundle(type))) {
-    return kindOfStatements(layers);
+    return kindOfStatements(layers.map((layer) => ({ ...annotations, ...layer.annotations })));
   }
   if (some(isSbom)) return 'sbom';
   if (some((type) => WASM.test(type))) return 'wasm';
@@ -67,11 +69,11 @@ export function contentKindOf({ mediaType, artifactType = '', layers }: TypesOf)
 }
 
 /** Attestations carry bills of materials, too. A bundle without a predicate signs the manifest itself. */
-function kindOfStatements(layers: TypesOf['layers']): ContentKind {
-  const predicates = layers.map(({ annotations }) => predicateTypeIn(annotations));
+function kindOfStatements(about: readonly Readonly<Record<string, string>>[]): ContentKind {
+  const predicates = about.map(predicateTypeIn);
   if (predicates.some((each) => each !== undefined && isSbomPredicate(each))) return 'sbom';
   if (predicates.every((each) => each === COSIGN_PREDICATE)) return 'signature';
-  const isMessage = layers.some((layer) => layer.annotations['dev.sigstore.bundle.content'] === 'message-signature');
+  const isMessage = about.some((each) => each['dev.sigstore.bundle.content'] === 'message-signature');
   return isMessage ? 'signature' : 'attestation';
 }
 

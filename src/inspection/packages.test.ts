@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Package, Sbom } from './interface.ts';
 import { comparePackages, packagesOf } from './packages.ts';
+import { sbomOf } from './sbom.ts';
 
 const packageLists: fc.Arbitrary<Package[]> = fc.array(
   fc.record({
@@ -57,4 +58,16 @@ test('a package of which one version replaced another has changed', () => {
     { change: 'changed', name: 'zlib', from: '1.2', to: '1.3' },
   ]);
   expect(same).toBe(1);
+});
+
+test('the license of a package is the concluded one, or else the declared one', () => {
+  const licenses = [
+    { licenseConcluded: 'MIT', licenseDeclared: 'Zlib' },
+    { licenseConcluded: 'NOASSERTION', licenseDeclared: 'Zlib' },
+    { licenseDeclared: 'Zlib' },
+    { licenseConcluded: 'NONE' },
+  ];
+  const packages = licenses.map((license, at) => ({ name: `package-${at}`, ...license }));
+  const read = sbomOf({ spdxVersion: 'SPDX-2.3', packages }, false);
+  expect(read?.packages.map(({ license }) => license)).toEqual(['MIT', 'Zlib', 'Zlib', undefined]);
 });

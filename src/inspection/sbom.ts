@@ -44,7 +44,9 @@ function spdx2Package(value: unknown): Package | undefined {
     name,
     version: versionInfo,
     purl: purl?.referenceLocator,
-    license: [licenseConcluded, licenseDeclared].find((each) => each !== 'NOASSERTION' && each !== 'NONE'),
+    license: [licenseConcluded, licenseDeclared].find(
+      (each) => each !== undefined && each !== 'NOASSERTION' && each !== 'NONE',
+    ),
   });
 }
 

@@ -1,5 +1,6 @@
 import { signerOf } from './certificate.ts';
 import type { Signature, Texts } from './interface.ts';
+import { COSIGN_PREDICATE } from './media-types.ts';
 import { parsePartialJson } from './partial-json.ts';
 import { envelopedStatement, type Statement } from './statement.ts';
 import { fieldsOf, itemsOf, textOf, textRecordOf, timeOf, writtenCountOf } from './untrusted.ts';
@@ -33,21 +34,24 @@ export function bundledSignature(json: unknown): {
   readonly statement?: Statement | undefined;
 } {
   const { verificationMaterial, dsseEnvelope } = fieldsOf(json);
-  const { certificate, x509CertificateChain, tlogEntries } = fieldsOf(verificationMaterial);
+  const { certificate, x509CertificateChain, publicKey, tlogEntries } = fieldsOf(verificationMaterial);
   const { rawBytes } = fieldsOf(certificate ?? itemsOf(fieldsOf(x509CertificateChain).certificates)[0]);
   const signer = typeof rawBytes === 'string' ? signerOf(Buffer.from(rawBytes, 'base64')) : undefined;
   const entry = fieldsOf(itemsOf(tlogEntries)[0]);
   const statement = envelopedStatement(dsseEnvelope);
+  // What cosign signs is a statement, too, but one that says nothing of the image.
+  const isPlain = statement?.attestation.predicateType === COSIGN_PREDICATE;
   return {
-    statement,
+    statement: isPlain ? undefined : statement,
     signature: {
       format: 'sigstore-bundle',
       ...signer,
+      key: textOf(fieldsOf(publicKey).hint),
       signedAt: timeOf(writtenCountOf(entry.integratedTime)),
       logIndex: writtenCountOf(entry.logIndex),
       signedDigest: statement?.attestation.subjects[0]?.digest,
       signedReference: statement?.attestation.subjects[0]?.name,
-      claims: {},
+      claims: isPlain ? statement.annotations : {},
     },
   };
 }

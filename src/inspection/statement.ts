@@ -1,7 +1,7 @@
-import type { Attestation, Sbom } from './interface.ts';
+import type { Attestation, Sbom, Texts } from './interface.ts';
 import { parsePartialJson } from './partial-json.ts';
 import { sbomOf } from './sbom.ts';
-import { fieldsOf, itemsOf, namesOf, textOf } from './untrusted.ts';
+import { fieldsOf, itemsOf, namesOf, textOf, textRecordOf } from './untrusted.ts';
 
 /** Subjects of a statement that are shown. */
 const MAX_SUBJECTS = 20;
@@ -12,6 +12,8 @@ export interface Statement {
   readonly attestation: Attestation;
   /** If its predicate is a bill of materials. */
   readonly sbom: Sbom | undefined;
+  /** What the first subject is said to be. */
+  readonly annotations: Texts;
 }
 
 /** Reads an in-toto statement. Pure. @returns undefined for anything else */
@@ -32,6 +34,7 @@ export function statementOf(json: unknown, isSigned: boolean, isCut: boolean): S
     },
     // Old versions of cosign wrapped the document.
     sbom: sbomOf(predicate, isCut) ?? sbomOf(Data, isCut),
+    annotations: textRecordOf(fieldsOf(itemsOf(subject)[0]).annotations),
   };
 }
 

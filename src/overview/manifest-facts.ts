@@ -43,6 +43,7 @@ export async function readFacts(
     kind: contentKindOf({
       mediaType: manifest.media_type,
       artifactType: manifest.artifact_type ?? undefined,
+      annotations: parts.annotations,
       layers: parts.layers,
     }),
     platforms: platformsOf(parts, platformOf(config)),

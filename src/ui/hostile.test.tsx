@@ -65,7 +65,7 @@ function hostileDetails(text: string): ManifestDetails {
     signatures: [
       {
         ...{ format: 'cosign', identity: text, issuer: text, signedAt: text, logIndex: 1, signedDigest: text },
-        ...{ signedReference: text, claims: texts },
+        ...{ signedReference: text, claims: texts, key: text },
         certificate: { subject: text, issuer: text, validFrom: text, validTo: text, fingerprint: text },
       },
     ],

@@ -204,6 +204,54 @@ test('by keyboard: the first Tab skips to the content, a slash goes to the searc
   });
 });
 
+test.each([PAGE, `${PAGE}:latest`])(
+  'Tab reaches everything of %s, each with a visible outline, in the order of the page',
+  async (view) => {
+    await open({ viewport: { width: 1280, height: 900 } }, async (page) => {
+      await page.goto(server.url + view);
+      const wanted = await page.evaluate<number>(`${KEYBOARD}; reachable().length`);
+      expect(wanted).toBeGreaterThan(20);
+      const stops: Stop[] = [];
+      for (let tabs = 0; tabs <= wanted; tabs++) {
+        await page.keyboard.press('Tab');
+        const stop = await page.evaluate<Stop | null>('stopped()');
+        if (stop === null) break;
+        stops.push(stop);
+      }
+      expect(stops.filter(({ hasOutline, isSeen }) => !hasOutline || !isSeen)).toEqual([]);
+      expect(stops.map(({ at }) => at)).toEqual(Array.from({ length: wanted }, (_, at) => at));
+    });
+  },
+);
+
+interface Stop {
+  readonly what: string;
+  /** Its place among everything that the keyboard should reach. */
+  readonly at: number;
+  readonly hasOutline: boolean;
+  readonly isSeen: boolean;
+}
+
+/** Functions of the browser. Of radio buttons with one name Tab reaches the chosen one; its label has the outline. */
+const KEYBOARD = `
+  window.reachable = () => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter(
+    (each) => each.checkVisibility() && !each.disabled && each.type !== 'hidden' && (each.type !== 'radio' || each.checked),
+  );
+  window.stopped = () => {
+    const focused = document.activeElement;
+    if (focused === null || focused === document.body) return null;
+    const marked = focused.type === 'radio' ? focused.labels[0] : focused;
+    const { outlineStyle, outlineWidth } = getComputedStyle(marked);
+    const { top, bottom, left, right } = marked.getBoundingClientRect();
+    return {
+      what: focused.outerHTML.slice(0, 120),
+      at: reachable().indexOf(focused),
+      hasOutline: outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 1,
+      isSeen: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
+    };
+  };
+`;
+
 test('a digest is copied whole', async () => {
   await open({ permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
     await page.goto(`${server.url}${PAGE}@${imageDigest}`);

@@ -33,6 +33,7 @@ const documents = z.strictObject({
             fingerprint: z.string(),
           })
           .optional(),
+        key: optionalText.describe('Which key signed, as the signature claims, if there is no certificate.'),
         signedAt: field.time.optional().describe('As the entry in the transparency log claims.'),
         logIndex: field.bytes.optional(),
         signedDigest: optionalText,

@@ -75,11 +75,15 @@ function Tree({ repo, all, subject, depth }: TreeProps) {
 
 /** A signature is shown as it was found: nobody has verified it. */
 function SignatureLine({ signature }: { readonly signature: Signature }) {
-  const { identity, issuer, signedAt } = signature;
+  const { identity, issuer, key, signedAt } = signature;
   const time = Date.parse(signedAt ?? '');
   return (
     <span class="under">
-      {identity === undefined ? 'signer unknown' : `says ${cut(identity, MAX_TEXT)}`}
+      {identity !== undefined
+        ? `says ${cut(identity, MAX_TEXT)}`
+        : key === undefined
+          ? 'signer unknown'
+          : `with the key ${cut(key, MAX_TEXT)}`}
       {issuer !== undefined && `, by ${cut(issuer, MAX_TEXT)}`}
       {!Number.isNaN(time) && `, ${formatTime(time)}`} · not verified here
     </span>
@@ -124,13 +128,14 @@ export function DocumentsCard({ documents: { signatures, attestations, sboms } }
 }
 
 function SignaturePairs({ signature }: { readonly signature: Signature }) {
-  const { format, identity, issuer, certificate, signedAt, logIndex, signedDigest, signedReference, claims } =
+  const { format, identity, issuer, certificate, key, signedAt, logIndex, signedDigest, signedReference, claims } =
     signature;
   const time = Date.parse(signedAt ?? '');
   return (
     <dl class="pairs">
       <Pair name="Format">{format}</Pair>
       {identity !== undefined && <Pair name="Signer">{cut(identity, MAX_TEXT)}</Pair>}
+      {key !== undefined && <Pair name="Key">{cut(key, MAX_TEXT)}</Pair>}
       {issuer !== undefined && <Pair name="Identity from">{cut(issuer, MAX_TEXT)}</Pair>}
       {!Number.isNaN(time) && <Pair name="Signed">{formatTime(time)}</Pair>}
       {logIndex !== undefined && <Pair name="Log entry">{String(logIndex)}</Pair>}

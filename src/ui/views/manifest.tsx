@@ -28,6 +28,7 @@ interface ManifestProps {
 }
 
 const MAX_DESCRIPTION = 500;
+const MAX_TYPE = 255;
 
 /** One manifest, by tag or digest. */
 export function Manifest({ data, viewer }: ManifestProps) {
@@ -108,7 +109,7 @@ export function Manifest({ data, viewer }: ManifestProps) {
 
 function Summary({ data, now }: { readonly data: ManifestData; readonly now: number }) {
   const { repo, details, pushed } = data;
-  const { digest, total, subject } = details;
+  const { digest, total, subject, artifactType, kind } = details;
   const shared = sharedBytes(data);
   return (
     <dl class="summary">
@@ -136,6 +137,12 @@ function Summary({ data, now }: { readonly data: ManifestData; readonly now: num
           <dd>
             <Time at={pushed} now={now} />
           </dd>
+        </div>
+      )}
+      {artifactType !== undefined && kind !== 'image' && kind !== 'index' && (
+        <div>
+          <dt>Type</dt>
+          <dd class="any-text">{cut(artifactType, MAX_TYPE)}</dd>
         </div>
       )}
       {subject !== undefined && (
