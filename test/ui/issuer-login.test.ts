@@ -27,7 +27,7 @@ let other: OidcIssuer;
 let files: AccessFiles;
 let server: Server;
 beforeAll(async () => {
-  [issuer, other] = await Promise.all([startIssuer(), startIssuer()]);
+  [issuer, other] = await Promise.all([startIssuer(), startIssuer(await issuerKey('ES256'))]);
   const secretFile = join(temporaryFolder('client'), 'secret');
   const clientSecret = secret('the secret of the web client');
   writeFileSync(secretFile, `${clientSecret}\n`);
@@ -123,7 +123,7 @@ describe('a person who logs in with an issuer', () => {
     ]);
   });
 
-  test('may use a client without a secret', async () => {
+  test('may use a client without a secret, and an issuer with another kind of key', async () => {
     const visitor = newVisitor();
     const done = await visitor.get(await begin(visitor, '/ui/login/with/other'));
     expect([done.status, hasSession(visitor)]).toEqual([200, true]);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Issuer, isIssuerAddress } from '../rules/issuer.ts';
 import { readDiscovery } from './discovery.ts';
 import { IssuerProblem } from './issuer-problem.ts';
+import { ALGORITHMS } from './key-set.ts';
 
 /** The endpoints of an issuer with which people log in, in the form of the library. */
 export type Provider = AuthorizationServer & {
@@ -15,7 +16,6 @@ const shape = z.object({
   authorization_endpoint: z.string(),
   token_endpoint: z.string(),
   token_endpoint_auth_methods_supported: names,
-  id_token_signing_alg_values_supported: names,
   authorization_response_iss_parameter_supported: z.boolean().optional(),
 });
 
@@ -31,7 +31,8 @@ export async function loadProvider({ issuer }: Issuer, signal: AbortSignal): Pro
   for (const name of ['authorization_endpoint', 'token_endpoint'] as const) {
     if (!isIssuerAddress(data[name], issuer)) throw new IssuerProblem(`the ${name} in ${url} is not an https URL`);
   }
-  return { issuer, ...withoutUndefined(data) };
+  // The same ones as for other tokens, whatever the issuer lists: it also lists what other clients of it use.
+  return { issuer, id_token_signing_alg_values_supported: [...ALGORITHMS], ...withoutUndefined(data) };
 }
 
 type Defined<T> = { [Name in keyof T]: Exclude<T[Name], undefined> };

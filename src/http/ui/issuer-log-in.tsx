@@ -9,7 +9,7 @@ import { seeOther } from './html-response.ts';
 import { endedPendingLoginCookie, loginCookie, pendingLoginCookie, pendingLoginCookieOf } from './login-cookie.ts';
 import type { PageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
-import { showLogin } from './show-login.tsx';
+import { showLogin, TOO_MANY_CLAIMS } from './show-login.tsx';
 import { showPage } from './show-page.ts';
 
 type Of<Kind extends PageRoute['kind']> = Extract<PageRoute, { readonly kind: Kind }>;
@@ -18,7 +18,6 @@ const NO_ADDRESS =
   'This log-in needs a name of this registry that nobody else can use: an administrator must set PUBLIC_URL or PUBLIC_HOSTS.';
 const STALE =
   'This log-in did not begin in this browser, took more than ten minutes, or has already ended. Please begin again.';
-export const TOO_LONG = 'Your account has too many claims for a cookie.';
 
 /** GET /ui/login/with/<issuer>: leads the browser to the issuer. */
 export async function beginIssuerLogin({ issuer, to }: Of<'issuer-login'>, page: PageContext): Promise<Response> {
@@ -103,7 +102,7 @@ async function welcome(
   const bound = ports.tokens?.issuer.bind({ kind: 'identity', identity });
   if (ui.logins === undefined || bound === undefined) throw new RegistryError('denied', 'nobody can log in here');
   const cookie = loginCookie(await ui.logins.begin(bound), context.isSecure);
-  if (cookie === undefined) return await showLogin(page, { to, problem: TOO_LONG, status: 403, cookies });
+  if (cookie === undefined) return await showLogin(page, { to, problem: TOO_MANY_CLAIMS, status: 403, cookies });
   const actor = labelOf(identity);
   ui.onLogin({ requestId: context.id, client: context.client, actor });
   return await showPage(

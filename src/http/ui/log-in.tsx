@@ -1,12 +1,11 @@
 import { labelOf } from '../../access/identity.ts';
 import { HOME } from '../../ui/addresses.ts';
 import { seeOther } from './html-response.ts';
-import { TOO_LONG } from './issuer-log-in.tsx';
 import { endedLoginCookie, loginCookie } from './login-cookie.ts';
 import type { PageContext } from './page-context.ts';
 import { pageOf } from './page-route.ts';
 import { readPageForm } from './read-form.ts';
-import { showLogin } from './show-login.tsx';
+import { showLogin, TOO_MANY_CLAIMS } from './show-login.tsx';
 
 const WRONG = 'The name or the password is wrong.';
 const NO_LOGINS = 'Nobody can log in here.';
@@ -30,7 +29,7 @@ export async function logIn(page: PageContext): Promise<Response> {
         return await showLogin(page, { to, user, problem: WRONG, status: 401 });
       }
       const cookie = loginCookie(await logins.begin(bound), context.isSecure);
-      if (cookie === undefined) return await showLogin(page, { to, user, problem: TOO_LONG, status: 403 });
+      if (cookie === undefined) return await showLogin(page, { to, user, problem: TOO_MANY_CLAIMS, status: 403 });
       ui.onLogin({ ...about, actor: labelOf(bound.identity) });
       return seeOther(to, cookie);
     }

@@ -2,6 +2,9 @@ import { Login } from '../../ui/views/login.tsx';
 import type { PageContext } from './page-context.ts';
 import { showPage } from './show-page.ts';
 
+/** Why a log-in that succeeded cannot be kept. */
+export const TOO_MANY_CLAIMS = 'Your account has too many claims for a cookie.';
+
 interface Shown {
   /** The page that follows. */
   readonly to: string;
