@@ -230,7 +230,10 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       ...{ driver, access: access.policy, stateOf: past.stateOf, newId, now: Date.now },
       requireWritable: () => writes.requireWritable(),
     }),
-    inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
+    inspection: new Inspector({
+      ...{ registry, history: past.history, names: past.names, memory: INSPECTION_MEMORY },
+      now: () => performance.now(),
+    }),
     changes: feed.changes,
     ending: ending.signal,
     replication: replication.local(shape.notes.newest),

@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, test } from 'bun:test';
 import { type Content, type Image, image, index, json, mediaTypes } from '../../test/support/oci.ts';
 import { A, B, CALLER, type OpenRegistry, openRegistry, refusalOf, tag } from '../../test/support/registry.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
+import { HistoryService } from '../past/history-service.ts';
+import { PastNames } from '../past/past-names.ts';
+import { PastStates } from '../past/past-states.ts';
 import { AccessControl } from '../rules/access-control.ts';
 import { Inspector } from './inspector.ts';
 import type { Attached } from './interface.ts';
@@ -11,8 +14,17 @@ let inspector: Inspector;
 
 beforeEach(() => {
   opened = openRegistry();
-  inspector = new Inspector({ registry: opened.registry, memory: 1_000_000, now: () => 0 });
+  inspector = new Inspector({ registry: opened.registry, ...past(), memory: 1_000_000, now: () => 0 });
 });
+
+/** The past of what is opened; only its log and its names, not the registry of the past. */
+function past() {
+  const views = { shown: async () => {} };
+  const yieldToRequests = async () => {};
+  const ports = { driver: opened.driver, views, now: () => Date.now(), yieldToRequests };
+  const history = new HistoryService({ ...ports, states: new PastStates({ ...ports, memory: 1_000_000 }) });
+  return { history, names: new PastNames('at') };
+}
 
 async function push(repo: RepositoryName, content: Content | Image, name?: string): Promise<void> {
   if ('blobs' in content) for (const { bytes } of content.blobs) await opened.push(repo, bytes);
@@ -302,12 +314,12 @@ test('manifests of different repositories are compared with their packages', asy
   const newer = image({ config: CONFIG, layers: [base] });
   await push(A, app, 'v1');
   await push(B, newer, 'v2');
-  expect((await inspector.compare(address(A, 'v1'), address(B, 'v2'), CALLER)).packages).toBeUndefined();
+  expect((await inspector.compare(address(A, 'v1'), address(B, 'v2'), {}, CALLER)).packages).toBeUndefined();
   const type = 'application/spdx+json';
   await push(A, image({ subject: app.descriptor, artifactType: type, layers: [json(SPDX, type)] }));
   const changed = { ...SPDX, packages: [{ name: 'zlib', versionInfo: '1.3' }] };
   await push(B, image({ subject: newer.descriptor, artifactType: type, layers: [json(changed, type)] }));
-  const found = await inspector.compare(address(A, 'v1'), address(B, 'v2'), CALLER);
+  const found = await inspector.compare(address(A, 'v1'), address(B, 'v2'), {}, CALLER);
   expect(found.packages).toEqual({
     items: [{ change: 'changed', name: 'zlib', from: '1.2', to: '1.3' }],
     count: 1,
@@ -316,9 +328,63 @@ test('manifests of different repositories are compared with their packages', asy
   expect(found.layers.map(({ change }) => change)).toEqual(['same', 'gone']);
 });
 
-function address(repo: RepositoryName, name: string) {
-  return { repo, reference: byTag(name) };
+function address(repo: RepositoryName, name: string, slot?: number) {
+  return { repo, reference: byTag(name), at: slot === undefined ? undefined : ({ kind: 'slot', seq: slot } as const) };
 }
+
+test('a tag is compared with what it was, and layers have their commands', async () => {
+  await push(A, app, 'v1');
+  const { seq } = await past().history.contents(A, undefined);
+  await push(A, image({ config: CONFIG, layers: [base] }), 'v1');
+  const found = await inspector.compare(address(A, 'v1', seq), address(A, 'v1'), {}, CALLER);
+  expect(found.from).toMatchObject({ repository: A, digest: app.descriptor.digest, kind: 'image' });
+  expect(found.layers.map(({ change, command }) => [change, command])).toEqual([
+    ['same', 'COPY base'],
+    ['gone', 'RUN top'],
+  ]);
+  expect(await refusalOf(inspector.compare(address(A, 'v2', seq), address(A, 'v1'), {}, CALLER))).toBe(
+    'manifest-unknown',
+  );
+});
+
+describe('indexes are compared', () => {
+  const platform = { os: 'linux', architecture: 'amd64' };
+  const newer = image({ config: CONFIG, layers: [base] });
+  const of = (each: Image, ...others: object[]) =>
+    json(
+      { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [{ ...each.descriptor, platform }, ...others] },
+      mediaTypes.index,
+    );
+
+  beforeEach(async () => {
+    for (const each of [app, newer]) await push(A, each);
+    await push(A, of(app, { ...newer.descriptor, platform: { os: 'linux', architecture: 'arm64' } }), 'v1');
+    await push(A, of(newer), 'v2');
+  });
+
+  test('by platform', async () => {
+    const { platforms } = await inspector.compare(address(A, 'v1'), address(A, 'v2'), {}, CALLER);
+    expect(platforms).toEqual([
+      {
+        ...{ change: 'changed', platform: 'linux/amd64' },
+        ...{ from: app.descriptor.digest, to: newer.descriptor.digest },
+      },
+      { change: 'gone', platform: 'linux/arm64', from: newer.descriptor.digest, to: undefined },
+    ]);
+  });
+
+  test('or the images for one platform', async () => {
+    const chosen = { platform: 'linux/amd64' };
+    const found = await inspector.compare(address(A, 'v1'), address(A, 'v2'), chosen, CALLER);
+    expect(found.layers.map(({ change }) => change)).toEqual(['same', 'gone']);
+    expect(found.from).toMatchObject({ kind: 'image', digest: app.descriptor.digest });
+    expect(found.platforms).toHaveLength(2);
+    const missing = { platform: 'windows/amd64' };
+    expect(await refusalOf(inspector.compare(address(A, 'v1'), address(A, 'v2'), missing, CALLER))).toBe(
+      'manifest-unknown',
+    );
+  });
+});
 
 test('a repository that the caller may not pull from looks like a missing one, also after its content was read', async () => {
   await push(A, app, 'v1');
@@ -332,10 +398,11 @@ test('a repository that the caller may not pull from looks like a missing one, a
   };
   const guarded = new Inspector({
     registry: new AccessControl(opened.registry, policy),
+    ...past(),
     ...{ memory: 1_000_000, now: () => 0 },
   });
   expect((await guarded.manifest(A, byTag('v1'), CALLER)).kind).toBe('image');
   isAllowed = false;
   expect(await refusalOf(guarded.manifest(A, byTag('v1'), CALLER))).toBe('name-unknown');
-  expect(await refusalOf(guarded.compare(address(A, 'v1'), address(A, 'v1'), CALLER))).toBe('name-unknown');
+  expect(await refusalOf(guarded.compare(address(A, 'v1'), address(A, 'v1'), {}, CALLER))).toBe('name-unknown');
 });

@@ -1,11 +1,13 @@
 import type { Caller } from '../access/access.ts';
 import { parseDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Fields } from '../oci/fields.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import { type ComparedManifest, compareManifests } from '../past/manifest-diff.ts';
-import type { Descriptor, Reference, Registry } from '../registry/interface.ts';
+import type { ManifestAddress } from '../past/comparable.ts';
+import type { Reference, Registry } from '../registry/interface.ts';
 import { type Attachment, attachmentsOf, isBuildAttestation } from './attachments.ts';
 import { chartOf } from './chart.ts';
+import { compareSides, imageFor, type Read, type ReadSide } from './compared.ts';
 import { Contents, ifPresent } from './contents.ts';
 import {
   CHART_VALUES,
@@ -25,7 +27,6 @@ import type {
   ContentKind,
   Documents,
   Inspection,
-  ManifestAddress,
   ManifestComparison,
   ManifestDetails,
   PackageList,
@@ -33,15 +34,16 @@ import type {
   Readme,
   Sbom,
 } from './interface.ts';
+import { type LocatePorts, locate } from './locate.ts';
 import { contentKindOf, HELM_CONFIG, HELM_CONTENT, MARKDOWN } from './media-types.ts';
 import { comparePackages, packagesOf } from './packages.ts';
 import { parsePartialJson } from './partial-json.ts';
 import { descriptionIn, readmeIn } from './readme.ts';
 import { fieldsOf } from './untrusted.ts';
 
-export interface InspectorPorts {
+export interface InspectorPorts extends Pick<LocatePorts, 'history' | 'names'> {
   /** With all of its rules. */
-  readonly registry: Pick<Registry, 'getManifest' | 'getBlob' | 'resolveBlob' | 'referrers'>;
+  readonly registry: Pick<Registry, 'getManifest' | 'resolveManifest' | 'getBlob' | 'resolveBlob' | 'referrers'>;
   /** Bytes for what is remembered of blobs. */
   readonly memory: number;
   /** Milliseconds. */
@@ -56,14 +58,6 @@ const MAX_DOCUMENTS = 20;
 const MAX_PLATFORMS = 100;
 /** Packages of one bill of materials that are part of the details. */
 const MAX_SHOWN_PACKAGES = 1_000;
-
-/** A manifest that was read. */
-interface Read {
-  readonly descriptor: Descriptor;
-  readonly json: unknown;
-  readonly parts: ManifestParts;
-  readonly kind: ContentKind;
-}
 
 /** Reads manifests and what belongs to them through the registry. */
 export class Inspector implements Inspection {
@@ -117,19 +111,34 @@ export class Inspector implements Inspection {
     return { packages: packagesOf(sboms), sboms: sboms.length, isCut: sboms.some(({ isCut }) => isCut) };
   }
 
-  async compare(from: ManifestAddress, to: ManifestAddress, caller: Caller): Promise<ManifestComparison> {
-    const [before, after] = [
-      await this.#read(from.repo, from.reference, caller),
-      await this.#read(to.repo, to.reference, caller),
-    ];
-    const { kind: _, ...difference } = compareManifests(
-      await this.#compared(from.repo, before, caller),
-      await this.#compared(to.repo, after, caller),
-    );
-    const old = await this.#sboms(from.repo, before, caller);
-    const current = await this.#sboms(to.repo, after, caller);
+  async compare(
+    from: ManifestAddress,
+    to: ManifestAddress,
+    { platform }: { readonly platform?: string | undefined },
+    caller: Caller,
+  ): Promise<ManifestComparison> {
+    const [before, after] = [await this.#side(from, platform, caller), await this.#side(to, platform, caller)];
+    const difference = compareSides(before, after);
+    const old = await this.#sbomsOf(before, caller);
+    const current = await this.#sbomsOf(after, caller);
     if (old.length === 0 || current.length === 0) return difference;
     return { ...difference, packages: comparePackages(packagesOf(old), packagesOf(current)) };
+  }
+
+  /** A manifest that is compared; of an index, the image for the platform if one is chosen. */
+  async #side(address: ManifestAddress, platform: string | undefined, caller: Caller): Promise<ReadSide> {
+    const { repo, reference } = await locate(address, caller, this.#ports);
+    const whole = await this.#read(repo, reference, caller);
+    const isChosen = platform !== undefined && whole.kind === 'index';
+    const read = isChosen ? await this.#imageOf(repo, whole, platform, caller) : whole;
+    const config = await this.#config(repo, read.parts, caller, []);
+    return { repo, read, index: isChosen ? whole : undefined, config };
+  }
+
+  async #imageOf(repo: RepositoryName, { descriptor, parts }: Read, platform: string, caller: Caller): Promise<Read> {
+    const digest = parseDigest(imageFor(parts, platform)?.digest ?? '');
+    if (digest !== undefined) return await this.#read(repo, { kind: 'digest', digest }, caller);
+    throw new RegistryError('manifest-unknown', `${descriptor.digest} of ${repo} has no image for ${platform}`);
   }
 
   async #read(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Read> {
@@ -138,11 +147,6 @@ export class Inspector implements Inspection {
     const parts = partsOf(json);
     const { mediaType, artifactType } = descriptor;
     return { descriptor, json, parts, kind: contentKindOf({ mediaType, artifactType, ...parts }) };
-  }
-
-  async #compared(repo: RepositoryName, { descriptor, json, parts }: Read, caller: Caller): Promise<ComparedManifest> {
-    const { digest, mediaType, size } = descriptor;
-    return { digest, mediaType, size, json, config: await this.#config(repo, parts, caller, []) };
   }
 
   /** The config as JSON. */
@@ -285,6 +289,14 @@ export class Inspector implements Inspection {
     const facts = digest === undefined ? undefined : await this.#contents.facts(repo, digest, README, caller);
     if (facts?.text === undefined) return undefined;
     return { text: facts.text, from: 'referrer', isCut: facts.omitted.length > 0 };
+  }
+
+  /** Those of a side; build tools attach those of an image within the index. */
+  async #sbomsOf({ repo, read, index }: ReadSide, caller: Caller): Promise<Sbom[]> {
+    const own = await this.#sboms(repo, read, caller);
+    const attached = index === undefined ? [] : await this.#attached(repo, index, caller, []);
+    const { digest } = read.descriptor;
+    return [...own, ...attached.flatMap(({ subject, documents }) => (subject === digest ? documents.sboms : []))];
   }
 
   /** All bills of materials that belong to a manifest. */

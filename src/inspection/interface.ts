@@ -1,6 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
-import type { ManifestDiff } from '../past/manifest-diff.ts';
+import type { ManifestAddress } from '../past/comparable.ts';
+import type { ManifestDiff, ManifestSide, PartDifference } from '../past/manifest-diff.ts';
 import type { Reference } from '../registry/interface.ts';
 
 /**
@@ -13,13 +14,18 @@ export interface Inspection {
   manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestDetails>;
   /** Every package in the bills of materials that are attached to a manifest, or that it is, each once, in order. */
   packages(repo: RepositoryName, reference: Reference, caller: Caller): Promise<PackageList>;
-  /** What differs between two manifests, which may be in different repositories. */
-  compare(from: ManifestAddress, to: ManifestAddress, caller: Caller): Promise<ManifestComparison>;
-}
-
-export interface ManifestAddress {
-  readonly repo: RepositoryName;
-  readonly reference: Reference;
+  /**
+   * What differs between two manifests, which may be in different repositories. One that its repository still has is read with what is
+   * attached to it now, another one from the past.
+   * @param options `platform`: of an index the image for this platform, as `PlatformDetails` names it
+   * @throws also RegistryError `manifest-unknown` if an index has no image for the platform
+   */
+  compare(
+    from: ManifestAddress,
+    to: ManifestAddress,
+    options: { readonly platform?: string | undefined },
+    caller: Caller,
+  ): Promise<ManifestComparison>;
 }
 
 /** What something in a registry is, judged by its media types. */
@@ -267,7 +273,36 @@ export interface PackageChange {
   readonly to?: string | undefined;
 }
 
-export interface ManifestComparison extends Omit<ManifestDiff, 'kind'> {
+/** One of two manifests that are compared. */
+export interface ComparedSide extends ManifestSide {
+  /** By which it can be pulled now: the repository, or a name of the past if it is not there any more. */
+  readonly repository: RepositoryName;
+  readonly kind: ContentKind;
+  /** The index of which a platform was chosen. */
+  readonly index?: Digest | undefined;
+}
+
+export interface LayerChange extends PartDifference {
+  /** What made it, by the config's history. */
+  readonly command?: string | undefined;
+}
+
+/** An image of an index and the one for the same platform of the other index. */
+export interface PlatformChange {
+  readonly change: 'same' | 'changed' | 'added' | 'gone';
+  /** Absent if the index does not say. */
+  readonly platform?: string | undefined;
+  /** Digests. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+export interface ManifestComparison extends Omit<ManifestDiff, 'kind' | 'from' | 'to' | 'layers'> {
+  readonly from: ComparedSide;
+  readonly to: ComparedSide;
+  readonly layers: readonly LayerChange[];
+  /** Of indexes, also if a platform was chosen; attestations left out. */
+  readonly platforms: readonly PlatformChange[];
   /** undefined unless both have a bill of materials. */
   readonly packages?:
     | { readonly items: readonly PackageChange[]; readonly count: number; readonly same: number }

@@ -13,6 +13,7 @@ import type {
   RepositoryAt,
   RepositoryContents,
   RepositoryRequest,
+  SlotTime,
   TagAt,
   TagHistoryPage,
 } from './interface.ts';
@@ -115,6 +116,11 @@ export class HistoryService implements History {
     return contentsOf(state, time);
   }
 
+  async slotAt(repo: RepositoryName, at: Moment): Promise<SlotTime> {
+    const { state, time } = await this.#ports.states.at(repo, at);
+    return { seq: state.seq, time };
+  }
+
   async recentChanges(repo: RepositoryName, { before, limit }: RecentPage): Promise<RecentChanges> {
     const { driver, states } = this.#ports;
     const { seq } = (await states.at(repo, undefined)).state;
@@ -188,8 +194,16 @@ function contentsOf(state: RepositoryState, time: string | undefined): Repositor
     bytes: state.usage.bytes,
     tag: (tag) => state.tag(tag),
     tagsOf: (digest) => state.tagsOf(digest),
+    tags: () => tagsIn(state),
     pushed: (digest) => state.manifest(digest)?.at,
   };
+}
+
+function* tagsIn(state: RepositoryState): Generator<{ tag: Tag; digest: Digest; set: number }> {
+  for (const [tag, set] of state.tagTimes) {
+    const digest = state.tag(tag);
+    if (digest !== undefined) yield { tag, digest, set };
+  }
 }
 
 function isoOf(milliseconds: number): string {

@@ -39,6 +39,8 @@ export interface History {
   diff(repo: RepositoryName, from: DiffSide, to: DiffSide, caller: Caller): Promise<RepositoryDiff | ManifestDiff>;
   /** What a repository has, or had if `at` is given. */
   contents(repo: RepositoryName, at: Moment | undefined, caller: Caller): Promise<RepositoryContents>;
+  /** The last slot of a repository at or before a moment, whether or not the repository existed then; 0 before the first one. */
+  slotAt(repo: RepositoryName, at: Moment, caller: Caller): Promise<SlotTime>;
   /** What happened in a repository, newest first; also in one that was deleted. */
   recentChanges(repo: RepositoryName, page: RecentPage, caller: Caller): Promise<RecentChanges>;
 }
@@ -97,6 +99,8 @@ export interface RepositoryContents extends SlotTime {
   /** @returns undefined if the repository did not have the tag */
   tag(tag: Tag): Digest | undefined;
   tagsOf(digest: Digest): readonly Tag[];
+  /** All of them, in no order, each with the time in milliseconds since 1970 at which it was last set. */
+  tags(): Iterable<{ readonly tag: Tag; readonly digest: Digest; readonly set: number }>;
   /** When a manifest was last pushed, in milliseconds since 1970; undefined if the repository did not have it. */
   pushed(digest: Digest): number | undefined;
 }

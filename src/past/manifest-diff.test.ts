@@ -29,8 +29,8 @@ describe('the difference of two images', () => {
     const { layers, bytes, from, to } = compareManifests(before, after);
     expect(layers.map(({ change, size }) => [change, size])).toEqual([
       ['same', 1],
-      ['added', 4],
       ['gone', 2],
+      ['added', 4],
     ]);
     expect(bytes).toEqual({ same: 1, added: 4, gone: 2 });
     expect([from.total, to.total]).toEqual([113, 115]);
@@ -53,6 +53,34 @@ describe('the difference of two images', () => {
   });
 });
 
+test('parts that are gone stand where they were, and a part that comes twice stays in its place', () => {
+  const order = (before: string, after: string): string => {
+    const of = (letter: string, parts: string) =>
+      image(
+        letter,
+        [...parts].map((each) => part(each, 1)),
+        undefined,
+      );
+    const signs = { same: '', added: '+', gone: '-' } as const;
+    const { layers } = compareManifests(of('1', before), of('2', after));
+    return layers.map(({ change, digest: of }) => signs[change] + of.charAt(7)).join(' ');
+  };
+  expect(order('abc', 'adc')).toBe('a -b +d c');
+  expect(order('abcd', 'ad')).toBe('a -b -c d');
+  expect(order('ab', 'cab')).toBe('+c a b');
+  expect(order('eae', 'ebe')).toBe('e -a +b e');
+  expect(order('abc', 'cba')).toBe('c b a');
+  expect(order('', 'ab')).toBe('+a +b');
+});
+
+test('a port that an image exposes is a difference', () => {
+  const exposing = (...ports: readonly string[]) =>
+    image('1', [], { config: { ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])) } });
+  expect(compareManifests(exposing('80/tcp'), exposing('80/tcp', '443/tcp')).fields).toEqual([
+    { field: 'config.config.ExposedPorts.443/tcp', from: undefined, to: '{}' },
+  ]);
+});
+
 test('the difference of two indexes has their manifests by platform', () => {
   const index = (letter: string, ...manifests: readonly object[]): ComparedManifest => ({
     ...{ digest: digest(letter), mediaType: 'index', size: 50, config: undefined },
@@ -61,8 +89,8 @@ test('the difference of two indexes has their manifests by platform', () => {
   const arm = { ...part('a', 5), platform: { os: 'linux', architecture: 'arm', variant: 'v7' } };
   const { manifests } = compareManifests(index('1', part('b', 6)), index('2', arm));
   expect(manifests).toEqual([
-    { change: 'added', digest: digest('a'), mediaType: 'layer', size: 5, platform: 'linux/arm/v7' },
     { change: 'gone', digest: digest('b'), mediaType: 'layer', size: 6 },
+    { change: 'added', digest: digest('a'), mediaType: 'layer', size: 5, platform: 'linux/arm/v7' },
   ]);
 });
 

@@ -33,7 +33,7 @@ export interface ManifestDiff {
   readonly kind: 'manifests';
   readonly from: ManifestSide;
   readonly to: ManifestSide;
-  /** The layers of images, the manifests of indexes: in the order of `to`, then those that are gone. */
+  /** The layers of images, the manifests of indexes: in the order of `to`, those that are gone where they were. */
   readonly layers: readonly PartDifference[];
   readonly manifests: readonly PartDifference[];
   /** Fields of the manifests beside these, and of their configs. */
@@ -86,12 +86,35 @@ function sideOf({ digest, mediaType, size, json }: ComparedManifest): ManifestSi
   return { digest, mediaType, total: parts.reduce((sum, part) => sum + part.size, size) };
 }
 
+/** Takes time in proportion to the parts, of which a hostile manifest may have 50,000. */
 function compareParts(before: readonly Part[], after: readonly Part[]): PartDifference[] {
-  const [old, current] = [before, after].map((parts) => new Set(parts.map(({ digest }) => digest)));
-  return [
-    ...after.map((part) => differenceOf(part, old?.has(part.digest) === true ? 'same' : 'added')),
-    ...before.filter(({ digest }) => current?.has(digest) !== true).map((part) => differenceOf(part, 'gone')),
-  ];
+  // The first place of each, because an empty layer may come several times.
+  const places = new Map(before.map(({ digest }, index) => [digest, index] as const).reverse());
+  const current = new Set(after.map(({ digest }) => digest));
+  const found: PartDifference[] = [];
+  let next = 0;
+  const showGone = (end: number, untilKept: boolean): void => {
+    for (; next < end; next++) {
+      const part = before[next];
+      if (part === undefined) return;
+      if (!current.has(part.digest)) found.push(differenceOf(part, 'gone'));
+      else if (untilKept) return;
+    }
+  };
+  for (const part of after) {
+    const place = places.get(part.digest);
+    if (place === undefined) {
+      // What was replaced comes before what replaces it.
+      showGone(before.length, true);
+      found.push(differenceOf(part, 'added'));
+      continue;
+    }
+    showGone(place, false);
+    found.push(differenceOf(part, 'same'));
+    next = Math.max(next, place + 1);
+  }
+  showGone(before.length, false);
+  return found;
 }
 
 function differenceOf({ platform, ...part }: Part, change: PartDifference['change']): PartDifference {
@@ -133,7 +156,9 @@ function collect(value: unknown, path: string, fields: Map<string, string>, dept
     const field = `${path}${name}`;
     const variables = name === 'Env' ? variablesOf(each) : undefined;
     if (variables !== undefined) for (const [key, text] of variables) fields.set(`${field}.${key}`, text);
-    else if (isObject(each) && depth < MAX_DEPTH) collect(each, `${field}.`, fields, depth + 1);
+    // An empty object says something by its name: `ExposedPorts: {"80/tcp": {}}`.
+    else if (isObject(each) && depth < MAX_DEPTH && Object.keys(each).length > 0)
+      collect(each, `${field}.`, fields, depth + 1);
     else if (each !== undefined) fields.set(field, typeof each === 'string' ? each : JSON.stringify(each));
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { diffSides, moments, momentText, sideText } from '../../test/support/routes.ts';
 import { parseDiffSide } from './diff-side.ts';
-import { formatTime, parseCompactTime, parseMoment } from './moment.ts';
+import { formatCompactTime, formatMoment, formatTime, parseCompactTime, parseMoment, secondOf } from './moment.ts';
 
 const at = (text: string) => ({ kind: 'time', until: Date.parse(text) });
 
@@ -53,6 +53,18 @@ describe('a moment', () => {
       }),
     );
   });
+});
+
+test('a moment is written as it is read, and a second as addresses have it', () => {
+  fc.assert(
+    fc.property(moments, (moment) => {
+      expect(parseMoment(formatMoment(moment))).toEqual(moment);
+      if (moment.kind === 'slot') return;
+      const second = secondOf(moment.until);
+      expect(parseCompactTime(formatCompactTime(second))).toEqual(second);
+      expect(second.until - moment.until).toBeWithin(0, 1000);
+    }),
+  );
 });
 
 describe('a side of a comparison', () => {

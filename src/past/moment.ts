@@ -48,3 +48,23 @@ function timeOf(day: string, clock: string): TimeMoment | undefined {
 export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
+
+/** A moment as `parseMoment` reads it: `12`, `2026-11-28T10:15:00Z`, with a fraction if it is not the end of a second. */
+export function formatMoment(moment: Moment): string {
+  if (moment.kind === 'slot') return String(moment.seq);
+  return isEndOfSecond(moment.until) ? formatTime(moment.until) : new Date(moment.until).toISOString();
+}
+
+/** The end of the second in which a time (milliseconds) lies: the shortest step between two addresses of the past. */
+export function secondOf(milliseconds: number): TimeMoment {
+  return { kind: 'time', until: Math.floor(milliseconds / 1000) * 1000 + 999 };
+}
+
+/** `20261128t101500z`: the second of a time, as parseCompactTime reads it. */
+export function formatCompactTime({ until }: TimeMoment): string {
+  return formatTime(until).replaceAll(/[-:]/g, '').toLowerCase();
+}
+
+function isEndOfSecond(milliseconds: number): boolean {
+  return milliseconds === secondOf(milliseconds).until;
+}

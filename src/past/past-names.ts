@@ -1,5 +1,5 @@
 import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
-import { parseCompactTime, type TimeMoment } from './moment.ts';
+import { formatCompactTime, parseCompactTime, type TimeMoment } from './moment.ts';
 
 /** A repository as it was, named in an address of the past. */
 export interface PastName {
@@ -34,6 +34,17 @@ export class PastNames {
     const moment = parseCompactTime(name.slice(this.#start.length, slash));
     const repo = parseRepositoryName(name.slice(slash + 1));
     return moment === undefined || repo === undefined ? undefined : { moment, repo };
+  }
+
+  /** The name of a repository as it was; `parse` is the inverse. @returns undefined without a prefix, or if the name would be too long */
+  nameOf({ moment, repo }: PastName): RepositoryName | undefined {
+    const base = this.baseOf(moment);
+    return base === undefined ? undefined : parseRepositoryName(`${base}/${repo}`);
+  }
+
+  /** The name under which the whole registry stands; `parseBase` is the inverse. @returns undefined without a prefix */
+  baseOf(moment: TimeMoment): RepositoryName | undefined {
+    return this.#start === undefined ? undefined : parseRepositoryName(this.#start + formatCompactTime(moment));
   }
 
   /** The moment of `<prefix>/<moment>`, under which the whole registry stands. */

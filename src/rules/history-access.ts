@@ -40,6 +40,12 @@ export class HistoryAccess implements History {
     return await this.#inner.contents(...call);
   }
 
+  async slotAt(...call: Parameters<History['slotAt']>): ReturnType<History['slotAt']> {
+    const [repo, , caller] = call;
+    this.#requirePull(repo, caller);
+    return await this.#inner.slotAt(...call);
+  }
+
   async recentChanges(...call: Parameters<History['recentChanges']>): ReturnType<History['recentChanges']> {
     const [repo, , caller] = call;
     this.#requirePull(repo, caller);

@@ -1,6 +1,8 @@
 import { parseDigest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { RepositorySort } from '../overview/interface.ts';
+import { formatAddress, type ManifestAddress } from '../past/comparable.ts';
+import { formatCompactTime, type Moment, type TimeMoment } from '../past/moment.ts';
 import type { Reference } from '../registry/interface.ts';
 import type { ChangeGroup } from './models/change-groups.ts';
 import type { TagOrder } from './models/tag-order.ts';
@@ -19,7 +21,18 @@ export const NEW_CHANGES = '/ui/changes/new';
 export const ACCESS = '/ui/access';
 /** Forms about robots. */
 export const ROBOTS = '/ui/access/robots';
+export const COMPARE = '/ui/compare';
+/** The past, by a moment and the address of a page of today; alone, a form's address that leads to one. */
+export const PAST = '/ui/at';
 const REPOSITORIES = '/ui/repositories/';
+
+/** A repository as it is, or as it was at a moment (the end of a second). */
+export type Place = RepositoryName | PastPlace;
+
+export interface PastPlace {
+  readonly repo: RepositoryName;
+  readonly at: TimeMoment;
+}
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -45,8 +58,8 @@ export interface TagListQuery {
   readonly undo?: number | undefined;
 }
 
-export function repositoryAddress(repo: RepositoryName, { sort, q, after, undo }: TagListQuery = {}): string {
-  return withQuery(REPOSITORIES + repo, {
+export function repositoryAddress(place: Place, { sort, q, after, undo }: TagListQuery = {}): string {
+  return withQuery(startOf(place), {
     sort: sort === 'time' ? undefined : sort,
     q,
     after: after || undefined,
@@ -55,14 +68,40 @@ export function repositoryAddress(repo: RepositoryName, { sort, q, after, undo }
 }
 
 /** Tags and digests have no character that must be encoded in a path. */
-export function manifestAddress(repo: RepositoryName, reference: Reference): string {
-  return REPOSITORIES + repo + (reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`);
+export function manifestAddress(place: Place, reference: Reference): string {
+  return startOf(place) + (reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`);
 }
 
 /** @returns undefined for a text of strangers that is no digest */
-export function digestAddress(repo: RepositoryName, text: string): string | undefined {
+export function digestAddress(place: Place, text: string): string | undefined {
   const digest = parseDigest(text);
-  return digest === undefined ? undefined : manifestAddress(repo, { kind: 'digest', digest });
+  return digest === undefined ? undefined : manifestAddress(place, { kind: 'digest', digest });
+}
+
+function startOf(place: Place): string {
+  return typeof place === 'string' ? REPOSITORIES + place : `${momentAddress(place.at)}repositories/${place.repo}`;
+}
+
+/** All repositories as they were. */
+export function momentAddress(at: Moment, { after }: { readonly after?: string | undefined } = {}): string {
+  const name = at.kind === 'slot' ? String(at.seq) : formatCompactTime(at);
+  return withQuery(`${PAST}/${name}/`, { after });
+}
+
+export interface CompareQuery {
+  /** As `parseComparable` reads them; empty: not chosen yet. */
+  readonly a: string;
+  readonly b: string;
+  /** Of indexes. */
+  readonly platform?: string;
+}
+
+export function compareAddress({ a, b, platform }: CompareQuery): string {
+  return withQuery(COMPARE, { a, b, platform });
+}
+
+export function compareManifests(a: ManifestAddress, b: ManifestAddress, platform?: string): string {
+  return compareAddress({ a: formatAddress(a), b: formatAddress(b), ...(platform === undefined ? {} : { platform }) });
 }
 
 /** What a form on the page of a repository does. `-` is no component of a repository's name, so no repository has such an address. */

@@ -5,20 +5,28 @@ import { parseDigest } from '../oci/digest.ts';
 import { parseIncarnation, parseRepositoryName, parseTag } from '../oci/names.ts';
 import type { Hit, TagSummary } from '../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../past/interface.ts';
+import { secondOf } from '../past/moment.ts';
 import type { Review } from '../retention/interface.ts';
 import { webAddress } from './components/basics.tsx';
 import { JsonText } from './components/json-text.tsx';
 import { Markdown } from './components/markdown.tsx';
 import { renderDocument } from './document.tsx';
 import { renderToString } from './jsx/render.js';
+import type { ComparisonData } from './load/load-comparison.ts';
 import type { HomeData } from './load/load-home.ts';
+import type { PastManifestData, PastRepositoryData } from './load/load-past.ts';
 import type { RepositoryData } from './load/load-repository.ts';
+import type { Travel } from './load/load-travel.ts';
 import type { Viewer } from './viewer.ts';
+import { Compare } from './views/compare.tsx';
 import { Failure } from './views/failure.tsx';
 import { Home } from './views/home.tsx';
 import { Jump } from './views/jump.tsx';
 import { LoggedIn, Login } from './views/login.tsx';
 import { Manifest } from './views/manifest.tsx';
+import { NothingThen } from './views/nothing-then.tsx';
+import { PastManifest } from './views/past-manifest.tsx';
+import { PastRepository } from './views/past-repository.tsx';
 import { Repository } from './views/repository.tsx';
 
 const REPO = named(parseRepositoryName('team/app'));
@@ -33,7 +41,7 @@ function named<T>(value: T | undefined): T {
 
 const CONTENTS: RepositoryContents = {
   ...{ seq: 1, time: '2026-11-28T00:00:00Z', counts: { tags: 1, manifests: 1, blobs: 1 }, bytes: 1 },
-  ...{ tag: () => undefined, tagsOf: () => [TAG], pushed: () => 0 },
+  ...{ tag: () => undefined, tagsOf: () => [TAG], pushed: () => 0, tags: () => [] },
 };
 
 function hostileChanges(text: string): readonly RecentChange[] {
@@ -137,6 +145,56 @@ function hostileRepository(text: string): RepositoryData {
   };
 }
 
+const PLACE = { repo: REPO, at: secondOf(0) };
+
+function travel(text: string): Travel {
+  return {
+    ...{ place: PLACE, reference: undefined, seq: 1, earlier: secondOf(1), later: secondOf(2) },
+    marks: hostileChanges(text).map((change, at) => ({ ...change, seq: at + 1 })),
+  };
+}
+
+function hostilePast(text: string): PastManifestData {
+  return {
+    ...{ place: PLACE, name: REPO, reference: { kind: 'tag', tag: TAG }, travel: travel(text), text },
+    ...{ details: hostileDetails(text), tags: [TAG], pushed: 0, mayRestore: true },
+    today: { kind: 'moved', digest: DIGEST },
+  };
+}
+
+function hostilePastRepository(text: string): PastRepositoryData {
+  return {
+    ...{ place: PLACE, name: REPO, contents: CONTENTS, travel: travel(text), count: 1, folded: 0, next: 50 },
+    tags: [{ tag: TAG, digest: DIGEST, set: 0, today: { kind: 'gone' } }],
+    ...{ newest: TAG, details: hostileDetails(text), changes: hostileChanges(text), isHere: false },
+  };
+}
+
+function hostileComparison(text: string): ComparisonData {
+  const comparable = { kind: 'manifest', address: { repo: REPO, reference: { kind: 'tag', tag: TAG } } } as const;
+  const side = { repository: REPO, digest: DIGEST, mediaType: text, total: 1, kind: 'image' } as const;
+  const part = { digest: text, mediaType: text, size: 1 };
+  return {
+    choices: [text],
+    result: {
+      ...{ kind: 'manifests', from: comparable, to: comparable, places: { from: REPO, to: PLACE } },
+      comparison: {
+        ...{ from: side, to: side, manifests: [{ ...part, change: 'same' }] },
+        layers: [
+          { ...part, change: 'added', command: text },
+          { ...part, change: 'gone' },
+        ],
+        platforms: [{ change: 'changed', platform: text, from: text, to: text }],
+        fields: ['config.config.Env.', 'config.config.Labels.', 'annotations.', ''].map((start) => ({
+          ...{ field: start + text, from: text, to: text },
+        })),
+        bytes: { same: 1, added: 1, gone: 1 },
+        packages: { items: [{ change: 'changed', name: text, from: text, to: text }], count: 1, same: 1 },
+      },
+    },
+  };
+}
+
 function hostileSearch(text: string): HomeData {
   return {
     kind: 'found',
@@ -164,7 +222,7 @@ function hostileHits(text: string): readonly Hit[] {
 function viewer(text: string): Viewer {
   return {
     ...{ name: text, hasAccounts: true, canLogIn: true, isAdmin: true, formToken: text, address: text, host: text },
-    ...{ passive: undefined, now: 0 },
+    ...{ passive: undefined, hasPast: true, now: 0 },
   };
 }
 
@@ -239,6 +297,14 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
       />,
       <Repository data={hostileRepository(text)} sort="time" q={text} viewer={viewer('/ui/')} />,
       <Home data={hostileSearch(text)} q={text} under={undefined} sort="name" viewer={viewer('/ui/')} />,
+      <PastManifest data={hostilePast(text)} viewer={viewer('/ui/')} />,
+      <PastRepository data={{ ...hostilePastRepository(text) }} sort="time" q={text} viewer={viewer('/ui/')} />,
+      <NothingThen place={PLACE} reference={undefined} message={text} travel={travel(text)} viewer={viewer('/ui/')} />,
+      <Compare data={hostileComparison(text)} request={{ a: text, b: text, platform: text }} />,
+      <Compare
+        data={{ result: { kind: 'problem', status: 400, message: text }, choices: [] }}
+        request={{ a: text, b: text, platform: text }}
+      />,
       <Failure status={404} message={text} viewer={viewer('/ui/')} />,
       <Login viewer={viewer('/ui/')} issuers={[]} to={text} problem={text} quote={text} user={text} />,
       <LoggedIn actor={text} to="/ui/" />,

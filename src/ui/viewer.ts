@@ -16,6 +16,8 @@ export interface Viewer {
   readonly host: string;
   /** Why the page offers no actions; undefined if it does, as far as rights go. */
   readonly passive: Passive | undefined;
+  /** Whether repositories can be seen as they were. */
+  readonly hasPast: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }

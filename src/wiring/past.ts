@@ -25,6 +25,7 @@ type OnPull = (repo: RepositoryName, reference: Reference) => void;
 
 export interface Past {
   readonly history: History;
+  readonly names: PastNames;
   /** Shared with other requests, so it must not be modified. */
   readonly stateOf: (repo: RepositoryName) => Promise<RepositoryState>;
   /** Adds the past to the registry of today. */
@@ -47,6 +48,7 @@ export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown
   });
   return {
     history: new HistoryAccess(openHistory(driver, states, views), access),
+    names,
     stateOf: async (repo) => (await states.at(repo, undefined)).state,
     addTo: (registry) => new WithPast(registry, past, names),
     withoutPast: (onPull) =>

@@ -3,6 +3,7 @@ import { hostOf } from '../http/public-address.ts';
 import { bundleAssets } from '../http/ui/assets.ts';
 import { FormTokens } from '../http/ui/form-tokens.ts';
 import type { UiPorts } from '../http/ui/ui-ports.ts';
+import { PastNames } from '../past/past-names.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Access } from './access.ts';
 
@@ -28,6 +29,7 @@ export function openUi({ config, access, store, logger }: Ports): UiPorts | unde
     isReadOnly: config.uiReadOnly,
     namedHosts: [...publicHosts, ...(publicUrl === '' ? [] : [hostOf(publicUrl).toLowerCase()])],
     now: Date.now,
+    names: new PastNames(config.pastPrefix),
     onLogin: (login) => logger.info(login, 'a person logged in at the page'),
     onRefused: (refusal) => logger.warn(refusal, 'credentials were refused'),
   };

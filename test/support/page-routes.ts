@@ -1,11 +1,13 @@
 // Every address of the page: the route that it parses to, and the request line that a browser sends.
 import fc from 'fast-check';
 import type { PageRoute } from '../../src/http/ui/page-route.ts';
+import { secondOf } from '../../src/past/moment.ts';
 import {
   ASSETS,
   accessAddress,
   actionAddress,
   changesAddress,
+  compareAddress,
   HOME,
   homeAddress,
   issuerCallbackAddress,
@@ -15,7 +17,9 @@ import {
   LOGOUT,
   loginAddress,
   manifestAddress,
+  momentAddress,
   newChangesAddress,
+  PAST,
   ROBOTS,
   repositoryAddress,
 } from '../../src/ui/addresses.ts';
@@ -44,6 +48,25 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', accessAddress(page)];
     case 'change-robot':
       return ['POST', ROBOTS];
+    case 'compare':
+      return ['GET', compareAddress(page)];
+    case 'to-past':
+      return ['GET', `${PAST}?${new URLSearchParams({ moment: page.moment, named: page.named })}`];
+    case 'past-home':
+      return ['GET', momentAddress(page.at, page)];
+    case 'past-repository':
+    case 'past-manifest': {
+      const { at, repo } = page;
+      if (at.kind === 'time') {
+        const place = { repo, at };
+        return page.kind === 'past-manifest'
+          ? ['GET', manifestAddress(place, page.reference)]
+          : ['GET', repositoryAddress(place, page)];
+      }
+      const query =
+        page.kind === 'past-repository' ? repositoryAddress(repo, page) : manifestAddress(repo, page.reference);
+      return ['GET', momentAddress(at) + query.slice(HOME.length)];
+    }
     case 'delete':
     case 'restore':
     case 'tag':
@@ -70,6 +93,18 @@ const after = fc.option(repositoryNames, { nil: undefined });
 const one = <K extends PageRoute['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
 const issuers = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,9}$/);
 const ofRepo = { repo: repositoryNames };
+const references = fc.oneof(
+  tags.map((tag) => ({ kind: 'tag' as const, tag })),
+  digests.map((digest) => ({ kind: 'digest' as const, digest })),
+);
+const pageMoments = fc.oneof(
+  fc
+    .integer({ min: 1, max: 1e9 })
+    // Eight digits are a day.
+    .filter((seq) => String(seq).length !== 8)
+    .map((seq) => ({ kind: 'slot' as const, seq })),
+  fc.integer({ min: 0, max: Date.UTC(2200, 0) }).map(secondOf),
+);
 
 export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({ kind: one('to-home') }),
@@ -88,12 +123,16 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
     since: tags,
   }),
   fc.record({
-    ...{ ...ofRepo, kind: one('manifest') },
-    reference: fc.oneof(
-      tags.map((tag) => ({ kind: 'tag' as const, tag })),
-      digests.map((digest) => ({ kind: 'digest' as const, digest })),
-    ),
+    ...{ ...ofRepo, kind: one('manifest'), reference: references },
   }),
+  fc.record({ kind: one('compare'), a: searches, b: searches, platform: searches }),
+  fc.record({ kind: one('to-past'), moment: searches, named: searches }),
+  fc.record({ kind: one('past-home'), at: pageMoments, after }),
+  fc.record({
+    ...{ ...ofRepo, kind: one('past-repository'), at: pageMoments, sort: fc.constantFrom(...TAG_ORDERS) },
+    ...{ q: searches, after: fc.nat() },
+  }),
+  fc.record({ ...ofRepo, kind: one('past-manifest'), at: pageMoments, reference: references }),
   fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore', 'tag', 'pin', 'unpin') }),
   fc.record({
     ...{ kind: one('access'), q: searches, who: searches, repository: searches },

@@ -4,8 +4,8 @@ import { ALL_ACTIONS } from '../../src/access/rules/rule.ts';
 import { CHANGE_TYPES } from '../../src/feed/change.ts';
 import type { Since } from '../../src/feed/feed.ts';
 import type { Route } from '../../src/http/route.ts';
-import type { ManifestAddress } from '../../src/inspection/interface.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
+import { formatAddress } from '../../src/past/comparable.ts';
 import type { DiffSide } from '../../src/past/diff-side.ts';
 import type { Moment } from '../../src/past/moment.ts';
 import { formatWanted } from '../../src/replica/protocol.ts';
@@ -151,8 +151,10 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       const { q, after, n } = route;
       return ['GET', `${apiOf(route.repo, encode)}/manifests/${reference()}/packages${query({ q, after, n })}`];
     }
-    case 'api-compare':
-      return ['GET', `/api/v1/compare${query({ a: addressText(route.a), b: addressText(route.b) })}`];
+    case 'api-compare': {
+      const { a, b, platform } = route;
+      return ['GET', `/api/v1/compare${query({ a: formatAddress(a), b: formatAddress(b), platform })}`];
+    }
     case 'api-repository': {
       const { at, n, tagsAfter, manifestsAfter, subject } = route;
       const when = at === undefined ? undefined : momentText(at);
@@ -166,10 +168,6 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
 /** With a slash at the end, which ends the name; what follows begins with another one. */
 function apiOf(repo: RepositoryName, encode: (part: string) => string): string {
   return `/api/v1/repositories/${repo.split('/').map(encode).join('/')}/`;
-}
-
-function addressText({ repo, reference }: ManifestAddress): string {
-  return reference.kind === 'tag' ? `${repo}:${reference.tag}` : `${repo}@${reference.digest}`;
 }
 
 function sinceText(since: Since): string {
@@ -221,7 +219,10 @@ const pageSizes = fc.integer({ min: 1, max: 1_000 });
 const shortPages = fc.integer({ min: 1, max: 500 });
 const parts = fc.integer({ min: 1, max: 200 });
 const ofRepo = { repo: repositoryNames };
-const addresses = fc.record({ repo: repositoryNames, reference: references });
+const addresses = fc.record(
+  { repo: repositoryNames, reference: references, at: moments },
+  { requiredKeys: ['repo', 'reference'] },
+);
 const searched = fc.string({ unit: 'grapheme', maxLength: 60 });
 const one = <K extends Route['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
 
@@ -342,7 +343,10 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
     { ...ofRepo, kind: one('api-packages'), reference: references, q: searched, after: fc.nat(1e6), n: pageSizes },
     { requiredKeys: ['repo', 'kind', 'reference', 'after', 'n'] },
   ),
-  fc.record({ kind: one('api-compare'), a: addresses, b: addresses }),
+  fc.record(
+    { kind: one('api-compare'), a: addresses, b: addresses, platform: searched },
+    { requiredKeys: ['kind', 'a', 'b'] },
+  ),
   fc.record(
     {
       ...{ ...ofRepo, kind: one('api-repository'), n: pageSizes },

@@ -63,6 +63,17 @@ describe('a person who has logged in', () => {
     const [hidden, missing] = [await outsider.get(page(OURS)), await outsider.get(page('ours/absent'))];
     expect([hidden.status, missing.status]).toEqual([404, 404]);
     expect(hidden.html.replaceAll(OURS, 'x')).toBe(missing.html.replaceAll('ours/absent', 'x'));
+    for (const path of [
+      (repo: string) => `/ui/at/1/repositories/${repo}:v1`,
+      (repo: string) => `/ui/at?moment=1&named=${repo}`,
+      (repo: string) => `/ui/compare?a=${FREE}:v1&b=${repo}:v1`,
+    ]) {
+      const [ours, absent] = [await outsider.get(path(OURS)), await outsider.get(path('ours/absent'))];
+      const plain = (html: string, repo: string) =>
+        html.replaceAll(repo, 'x').replaceAll(encodeURIComponent(repo), 'x').replaceAll(repo.replace('/', '%2F'), 'x');
+      expect([path(OURS), ours.status, absent.status]).toEqual([path(OURS), 404, 404]);
+      expect(plain(ours.html, OURS)).toBe(plain(absent.html, 'ours/absent'));
+    }
     expect((await reader.get(page(OURS))).html).not.toContain('Delete chosen');
     expect((await deleter.get(page(OURS))).html).toContain('Delete chosen');
     const [token] = hiddenFields((await reader.get('/ui/')).html, '/ui/logout');

@@ -1,21 +1,23 @@
 // The page in a real browser: with and without scripts, wide and narrow, light and dark, by keyboard, checked by axe-core.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import { formatCompactTime, secondOf } from '../../src/past/moment.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
-import { attach, builtImage, chart, pushMultiPlatform, README } from './content.ts';
+import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from './content.ts';
 
 setDefaultTimeout(120_000);
 
 const REPO = 'harbour/services/berths';
 const CHART = 'harbour/charts/berths';
+const TIDES = 'harbour/services/tides';
 const HOSTILE_REPO = 'strangers/image';
 const PAGE = `/ui/repositories/${REPO}`;
-/** Every view with content. */
+/** Every view with content. `{then}` is a moment at which there was some. */
 const VIEWS = [
   '/ui/',
   '/ui/?under=harbour',
@@ -31,6 +33,15 @@ const VIEWS = [
   '/ui/changes?repository=harbour/**&show=all',
   '/ui/changes?repository=[',
   '/ui/access',
+  '/ui/compare?a=nonsense here',
+  `/ui/compare?a=${REPO}:1.3.0&b=${REPO}:1.4.0&platform=linux/amd64`,
+  `/ui/compare?a=${TIDES}:1.0&b=${TIDES}:1.1`,
+  `/ui/compare?a=${TIDES}:1.1&b=${HOSTILE_REPO}:v1`,
+  `/ui/compare?a=${TIDES}@3&b=${TIDES}`,
+  '/ui/at/{then}/',
+  `/ui/at/{then}/repositories/${REPO}`,
+  `/ui/at/{then}/repositories/${HOSTILE_REPO}:v1`,
+  `/ui/at/20200101t000000z/repositories/${REPO}:latest`,
   '/ui/repositories/missing',
   '/ui/login',
 ];
@@ -38,10 +49,12 @@ const VIEWS = [
 let server: Server;
 let browser: WatchedBrowser;
 let imageDigest: string;
+let then: string;
 beforeAll(async () => {
   server = await startServer({ THREADS: '1' });
   browser = await WatchedBrowser.launch(server.url);
   await fill(server.url);
+  then = formatCompactTime(secondOf(Date.now()));
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
@@ -79,6 +92,7 @@ async function fill(url: string): Promise<void> {
     image({ layers: strange.blobs.slice(1), config: strange.blobs[0] ?? first, annotations }),
     'v1',
   );
+  await pushVersions(url, TIDES);
 }
 
 const open: WatchedBrowser['open'] = (options, visit) => browser.open(options, visit);
@@ -109,7 +123,7 @@ describe.each([
   test('loads nothing from elsewhere, violates no policy, and fits', async () => {
     await open(options, async (page) => {
       for (const view of VIEWS) {
-        await page.goto(server.url + view);
+        await page.goto(server.url + view.replace('{then}', then));
         expect(await page.locator('h1, .empty-title').first().isVisible()).toBe(true);
         if (options.viewport.width > 320 || !view.includes('?'))
           expect([view, await widthOf(page, options)]).toEqual([view, 0]);
@@ -135,7 +149,7 @@ test.each([
 ] as const)('axe-core finds nothing serious in any view, %s', async (colorScheme, options) => {
   await open({ viewport: { width: 1280, height: 900 }, colorScheme, bypassCSP: true }, async (page) => {
     for (const view of VIEWS) {
-      await page.goto(server.url + view);
+      await page.goto(server.url + view.replace('{then}', then));
       const found = await seriousFaults(page, options);
       expect([view, found]).toEqual([view, []]);
     }

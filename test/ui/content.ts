@@ -158,3 +158,75 @@ export function chart(): Image {
     layers: [content(randomBlob(4_000).bytes, 'application/vnd.cncf.helm.chart.content.v1.tar+gzip')],
   });
 }
+
+/** The packages in the bill of materials of each version. */
+const PACKAGES = [
+  [
+    ['alpine-baselayout', '3.6.5'],
+    ['musl', '1.2.5-r0'],
+    ['openssl', '3.3.1'],
+    ['tzdata', '2026a'],
+  ],
+  [
+    ['alpine-baselayout', '3.6.5'],
+    ['ca-certificates', '20260601'],
+    ['musl', '1.2.5-r4'],
+    ['openssl', '3.5.1'],
+  ],
+] as const;
+
+/**
+ * Two versions of an image on the same base, each with a bill of materials; `latest` is the second.
+ * @param between runs before the second one is pushed
+ */
+export async function pushVersions(
+  url: string,
+  repository: string,
+  between: () => Promise<void> = async () => {},
+): Promise<{ readonly first: Image; readonly second: Image }> {
+  const base = [randomBlob(300_000), randomBlob(120_000)];
+  const versionOf = (depth: string, port: string, last: string, ...layers: readonly Content[]): Image => {
+    const config = json(
+      {
+        ...{ os: 'linux', architecture: 'amd64', created: '2026-11-01T12:00:00Z' },
+        config: {
+          Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', `HARBOUR_DEPTH=${depth}`],
+          Entrypoint: ['/usr/bin/harbour', last],
+          User: '1000:1000',
+          ExposedPorts: { [port]: {} },
+          Labels: { 'org.opencontainers.image.version': last, 'dev.example.team': 'harbour' },
+        },
+        rootfs: { type: 'layers', diff_ids: [] },
+        history: [
+          { created_by: '/bin/sh -c #(nop) ADD file:3f2b1c in / ' },
+          { created_by: 'RUN /bin/sh -c apt-get update && apt-get install -y ca-certificates tzdata # buildkit' },
+          { created_by: `COPY dist/harbour-${last} /usr/bin/harbour # buildkit` },
+          { created_by: 'COPY config/ /etc/harbour/ # buildkit' },
+        ],
+      },
+      mediaTypes.config,
+    );
+    const annotations = { 'org.opencontainers.image.revision': `${last}-1f2e3d`, 'dev.example.line': 'stable' };
+    return image({ config, layers: [...base, ...layers], annotations });
+  };
+  const kept = randomBlob(4_000);
+  const first = versionOf('12', '8080/tcp', 'serve-1.0', randomBlob(9_000), kept);
+  const second = versionOf('14', '8443/tcp', 'serve-1.1', randomBlob(21_000), kept, randomBlob(2_000));
+  for (const [at, version] of [first, second].entries()) {
+    if (at > 0) await between();
+    await pushImage(url, repository, version, `1.${at}`);
+    await pushManifest(url, repository, version, 'latest');
+    const { mediaType, digest, size } = version.descriptor;
+    const packages = (PACKAGES[at] ?? []).map(([name, versionInfo]) => ({ name, versionInfo }));
+    const sbom = json({ spdxVersion: 'SPDX-2.3', packages }, 'application/spdx+json');
+    await pushImage(
+      url,
+      repository,
+      image({
+        ...{ config: emptyConfig, layers: [sbom], artifactType: 'application/spdx+json' },
+        subject: { mediaType, digest, size },
+      }),
+    );
+  }
+  return { first, second };
+}

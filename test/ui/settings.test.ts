@@ -13,13 +13,15 @@ const DELETE = `${PAGE}/-/delete`;
 let open: Server;
 let readOnly: Server;
 let off: Server;
+let present: Server;
 beforeAll(async () => {
-  [open, readOnly, off] = await Promise.all([
+  [open, readOnly, off, present] = await Promise.all([
     startServer({ THREADS: '1', TRUST_PROXY: 'loopback' }),
     startServer({ THREADS: '1', UI_READ_ONLY: 'true' }),
     startServer({ THREADS: '1', UI: 'false' }),
+    startServer({ THREADS: '1', PAST_PREFIX: '' }),
   ]);
-  for (const { url } of [open, readOnly]) await pushImage(url, REPO, image(), 'v1');
+  for (const { url } of [open, readOnly, present]) await pushImage(url, REPO, image(), 'v1');
 });
 afterAll(cleanUp);
 
@@ -42,6 +44,28 @@ test('UI_READ_ONLY takes the actions away, on pages and behind them', async () =
   const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
   expect((await visitor.post(DELETE, fields)).status).toBe(403);
   expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
+});
+
+test('UI_READ_ONLY leaves the past without actions, too', async () => {
+  const address = `/ui/at/1/repositories/${REPO}`;
+  const { location } = await new Visitor(readOnly.url).get(address);
+  const shown = await new Visitor(readOnly.url).get(location ?? '');
+  expect([shown.status, shown.html.includes('As it was at'), shown.html.includes('method="post"')]).toEqual([
+    200,
+    true,
+    false,
+  ]);
+});
+
+test('without PAST_PREFIX the page shows no past and leads to none, but compares', async () => {
+  const visitor = new Visitor(present.url);
+  const { html } = await visitor.get(PAGE);
+  expect(html).not.toContain('/ui/at/');
+  for (const path of ['/ui/at/20200101t000000z/', `/ui/at/20200101t000000z/repositories/${REPO}`]) {
+    const { status, html: shown } = await visitor.get(path);
+    expect([status, shown.includes('PAST_PREFIX')]).toEqual([404, true]);
+  }
+  expect((await visitor.get(`/ui/compare?a=${REPO}:v1&b=${REPO}:v1`)).status).toBe(200);
 });
 
 test('without accounts everyone may act, and the page says so', async () => {

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { CHANGE_TYPES, type ChangeType, parseChangeType } from '../../feed/change.ts';
 import { parseSince, SINCE_FORMS } from '../../feed/feed.ts';
 import { parseDigest } from '../../oci/digest.ts';
-import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
+import { parseRepositoryName, parseTag } from '../../oci/names.ts';
+import { ADDRESS_FORMS, parseAddress } from '../../past/comparable.ts';
 import { DIFF_SIDE_FORMS, parseDiffSide } from '../../past/diff-side.ts';
 import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
@@ -34,8 +35,8 @@ export const diffSide = text(parseDiffSide, DIFF_SIDE_FORMS).describe(
 );
 export const digestParameter = text(parseDigest, 'a digest');
 export const reference = text(parseReference, 'a tag or a digest').describe('A tag or a digest.');
-export const manifestAddress = text(parseManifestAddress, 'team/app:v1 or team/app@sha256:…').describe(
-  'A repository with a tag, team/app:v1, or with a digest, team/app@sha256:….',
+export const manifestAddress = text(parseAddress, ADDRESS_FORMS).describe(
+  'A repository with a tag, team/app:v1, or with a digest, team/app@sha256:…. Followed by @ and a moment, as it was: team/app:v1@2026-11-28.',
 );
 
 /** Characters of a text that is looked for. */
@@ -54,17 +55,6 @@ function parseReference(value: string): Reference | undefined {
   if (digest !== undefined) return { kind: 'digest', digest };
   const tag = parseTag(value);
   return tag === undefined ? undefined : { kind: 'tag', tag };
-}
-
-function parseManifestAddress(
-  value: string,
-): { readonly repo: RepositoryName; readonly reference: Reference } | undefined {
-  const at = value.indexOf('@');
-  const mark = at < 0 ? value.indexOf(':') : at;
-  const repo = parseRepositoryName(value.slice(0, Math.max(0, mark)));
-  const found = parseReference(value.slice(mark + 1));
-  if (repo === undefined || found === undefined || (found.kind === 'digest') !== at >= 0) return undefined;
-  return { repo, reference: found };
 }
 
 /** One of several words; the first is used if there is none. */

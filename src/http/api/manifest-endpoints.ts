@@ -217,21 +217,46 @@ const part = z.strictObject({
   size: field.bytes,
   platform: optionalText,
 });
-const side = z.strictObject({ digest: field.digest, mediaType: z.string(), total: field.bytes });
+const side = z.strictObject({
+  repository: z
+    .string()
+    .describe('By which it can be pulled: a name of the past if the repository does not have it now.'),
+  digest: field.digest,
+  mediaType: z.string(),
+  kind,
+  total: field.bytes,
+  index: field.digest.optional().describe('The index of which the platform was chosen.'),
+});
 
 export const comparison = endpoint({
   kind: 'api-compare',
   path: '/api/v1/compare',
   summary: 'What differs between two manifests, which may be in different repositories',
   description:
-    'Layers, fields of the manifests and their configs, sizes, and the packages if both have bills of materials. The caller must be allowed to pull from both repositories.',
+    'Layers, fields of the manifests and their configs, sizes, and the packages if both have bills of materials. The caller must be allowed to pull from both repositories. A manifest that is deleted is read from the past, while its bytes exist.',
   params: z.strictObject({}),
-  query: z.strictObject({ a: field.manifestAddress, b: field.manifestAddress }),
+  query: z.strictObject({
+    a: field.manifestAddress,
+    b: field.manifestAddress,
+    platform: field.search.optional().describe('Of an index the image for this platform, such as linux/arm64/v8.'),
+  }),
   answer: z.strictObject({
     from: side,
     to: side,
-    layers: z.array(part),
+    layers: z
+      .array(part.extend({ command: optionalText.describe('What made it, by the history in the config.') }))
+      .describe('In the order of `b`; those that are gone stand where they were.'),
     manifests: z.array(part).describe('Of indexes.'),
+    platforms: z
+      .array(
+        z.strictObject({
+          change: z.enum(['same', 'changed', 'added', 'gone']),
+          platform: optionalText,
+          from: optionalText.describe('Digest.'),
+          to: optionalText.describe('Digest.'),
+        }),
+      )
+      .describe('The images of indexes by platform, without attestations.'),
     fields: z.array(z.strictObject({ field: z.string(), from: optionalText, to: optionalText })),
     bytes: z.strictObject({ same: field.bytes, added: field.bytes, gone: field.bytes }),
     packages: z

@@ -27,7 +27,7 @@ export const getPackages: Handler<'api-packages'> = async (
   return send(context.stats, JSON.stringify(answer));
 };
 
-export const getComparison: Handler<'api-compare'> = async ({ a, b }, context, { inspection }) => {
-  const answer: AnswerOf<typeof comparison> = await inspection.compare(a, b, context);
+export const getComparison: Handler<'api-compare'> = async ({ a, b, platform }, context, { inspection }) => {
+  const answer: AnswerOf<typeof comparison> = await inspection.compare(a, b, { platform }, context);
   return send(context.stats, JSON.stringify(answer));
 };

@@ -1,6 +1,7 @@
 import { parseDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Digest, parseTag, type RepositoryName, type Tag } from '../../oci/names.ts';
+import { parseCompactTime, type TimeMoment } from '../../past/moment.ts';
 import type { Manifest, TagCondition } from '../../registry/interface.ts';
 import { manifestAddress, repositoryAddress } from '../../ui/addresses.ts';
 import { planDeletion } from '../../ui/load/load-deletion.ts';
@@ -78,12 +79,13 @@ export async function restoreTags(repo: RepositoryName, page: PageContext): Prom
   const fields = await readAction(page);
   const expected = parseDigest(fields.get('expected') ?? '');
   const tags = tagsOf(fields);
+  const moment = parseCompactTime(fields.get('at') ?? '');
   for (const { tag, digest } of tags) {
     if (digest === undefined) throw new RegistryError('request-invalid', `the form does not say what ${tag} was`);
-    await setTags(repo, { tags: [tag], digest, expected }, page);
+    await setTags(repo, { tags: [tag], digest, expected, moment }, page);
   }
   const [first] = tags;
-  const isOne = tags.length === 1 && first !== undefined && expected !== undefined;
+  const isOne = tags.length === 1 && first !== undefined && (expected !== undefined || moment !== undefined);
   return seeOther(isOne ? manifestAddress(repo, { kind: 'tag', tag: first.tag }) : repositoryAddress(repo));
 }
 
@@ -92,21 +94,37 @@ interface SetTags {
   readonly digest: Digest;
   /** What the tags are now; undefined: they do not exist. */
   readonly expected: Digest | undefined;
+  /** At which the repository had the manifest; absent: now. */
+  readonly moment?: TimeMoment | undefined;
 }
 
 /** Pushes a manifest of the repository again, under these tags. */
-async function setTags(repo: RepositoryName, { tags, digest, expected }: SetTags, page: PageContext): Promise<void> {
+async function setTags(
+  repo: RepositoryName,
+  { tags, digest, expected, moment }: SetTags,
+  page: PageContext,
+): Promise<void> {
   const { context, sources } = page;
   const condition: TagCondition = expected === undefined ? { kind: 'absent' } : { kind: 'is', digests: [expected] };
-  const { descriptor, bytes } = await manifestOf(repo, digest, page);
+  const { descriptor, bytes } = await manifestOf(repo, digest, moment, page);
   const pushed = { bytes, contentType: descriptor.mediaType, digest, tags, condition };
   await sources.registry.pushManifest(repo, pushed, context);
 }
 
-/** The manifest as it was pushed. @throws RegistryError `manifest-unknown` with what to do */
-async function manifestOf(repo: RepositoryName, digest: Digest, { context, sources }: PageContext): Promise<Manifest> {
+/**
+ * The manifest as it was pushed.
+ * @param moment at which the repository had it; undefined: now
+ * @throws RegistryError `manifest-unknown` with what to do
+ */
+async function manifestOf(
+  repo: RepositoryName,
+  digest: Digest,
+  moment: TimeMoment | undefined,
+  { context, sources }: PageContext,
+): Promise<Manifest> {
+  const past = moment === undefined ? undefined : sources.names.nameOf({ moment, repo });
   try {
-    return await sources.registry.getManifest(repo, { kind: 'digest', digest }, context);
+    return await sources.registry.getManifest(past ?? repo, { kind: 'digest', digest }, context);
   } catch (error) {
     if (!(error instanceof RegistryError) || error.kind !== 'manifest-unknown') throw error;
     const message = `the manifest ${digest} was deleted: an operator can restore it with "marina restore" while its bytes exist`;

@@ -1,4 +1,6 @@
-import type { RequiredAccess } from '../requirement.ts';
+import type { RepositoryName } from '../../oci/names.ts';
+import { parseComparable, repositoryOf } from '../../past/comparable.ts';
+import type { RequiredAccess, Requirement } from '../requirement.ts';
 import type { PageRoute } from './page-route.ts';
 
 /**
@@ -11,6 +13,7 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'home':
     case 'to-home':
     case 'jump':
+    case 'past-home':
     case 'changes':
     case 'new-changes':
     case 'login-form':
@@ -18,6 +21,8 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'issuer-done':
     case 'login':
     case 'logout':
+    // It only leads to another page.
+    case 'to-past':
     // They are the same for everyone.
     case 'asset':
       return { requirements: [], wishes: [], refusal: 'denied' };
@@ -26,7 +31,15 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
       return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'repository':
     case 'manifest':
-      return { requirements: [{ kind: 'repository', action: 'pull', repo: page.repo }], wishes: [], refusal: 'hidden' };
+    // By the rules of today, which also decide about the past of a repository.
+    case 'past-repository':
+    case 'past-manifest':
+      return { requirements: [pullFrom(page.repo)], wishes: [], refusal: 'hidden' };
+    case 'compare': {
+      const sides = [page.a, page.b].map(parseComparable);
+      const repos = new Set(sides.flatMap((side) => (side === undefined ? [] : repositoryOf(side))));
+      return { requirements: [...repos].map(pullFrom), wishes: [], refusal: 'hidden' };
+    }
     case 'delete':
       return {
         requirements: [{ kind: 'repository', action: 'delete', repo: page.repo }],
@@ -55,6 +68,10 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     default:
       return unknownKind(page);
   }
+}
+
+function pullFrom(repo: RepositoryName): Requirement {
+  return { kind: 'repository', action: 'pull', repo };
 }
 
 function unknownKind(_: never): undefined {

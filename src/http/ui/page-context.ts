@@ -21,7 +21,7 @@ export interface PageContext {
 export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
   const { ui, registry, history, inspection, overview, retention, pins } = ports;
   if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
-  const sources = { registry, history, inspection, overview, retention, pins, policy: ui.policy };
+  const sources = { registry, history, inspection, overview, retention, pins, policy: ui.policy, names: ui.names };
   return { context, ports, ui, sources, viewer: viewerOf(context, ui) };
 }
 
@@ -37,6 +37,7 @@ export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {
     address: addressToComeBackTo(request),
     host: hostFor(context),
     passive: passiveFor(context, ui),
+    hasPast: ui.names.prefix !== '',
     now: ui.now(),
   };
 }

@@ -2,8 +2,19 @@ import { requireDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import type { RepositorySort } from '../../overview/interface.ts';
+import { MOMENT_FORMS, type Moment, parseCompactTime, parseMoment, secondOf } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
-import { ACCESS, type AccessQuery, CHANGES, JUMP, LOGIN_WITH, NEW_CHANGES, ROBOTS } from '../../ui/addresses.ts';
+import {
+  ACCESS,
+  type AccessQuery,
+  CHANGES,
+  COMPARE,
+  JUMP,
+  LOGIN_WITH,
+  NEW_CHANGES,
+  PAST,
+  ROBOTS,
+} from '../../ui/addresses.ts';
 import { CHANGE_GROUPS, type ChangeGroup } from '../../ui/models/change-groups.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
 
@@ -49,6 +60,9 @@ export type PageRoute =
   | ({ readonly kind: 'access' } & AccessQuery)
   /** POST /ui/access/robots */
   | { readonly kind: 'change-robot' }
+  /** GET /ui/compare?a=&b=&platform=. As they were sent: a page says what is wrong with them. */
+  | { readonly kind: 'compare'; readonly a: string; readonly b: string; readonly platform: string }
+  | PastRoute
   /** GET /ui/login?to=. @property to the page that follows; one of this registry */
   | { readonly kind: 'login-form'; readonly to: string }
   /** GET /ui/login/with/<issuer>?to=. @property to as above */
@@ -64,6 +78,29 @@ export type PageRoute =
   /** GET /ui, and / of browsers */
   | { readonly kind: 'to-home' };
 
+/** Below /ui/at/<moment>/. */
+type PastRoute =
+  /** GET /ui/at/<moment>/?after= */
+  | { readonly kind: 'past-home'; readonly at: Moment; readonly after: string | undefined }
+  /** GET /ui/at/<moment>/repositories/<name>?sort=&q=&after= */
+  | {
+      readonly kind: 'past-repository';
+      readonly at: Moment;
+      readonly repo: RepositoryName;
+      readonly sort: TagOrder;
+      readonly q: string;
+      readonly after: number;
+    }
+  /** GET /ui/at/<moment>/repositories/<name>:<tag>, <name>@<digest> */
+  | {
+      readonly kind: 'past-manifest';
+      readonly at: Moment;
+      readonly repo: RepositoryName;
+      readonly reference: Reference;
+    }
+  /** GET /ui/at?moment=&named=: leads to one of these. @property named a repository, with a tag or digest, or empty */
+  | { readonly kind: 'to-past'; readonly moment: string; readonly named: string };
+
 const START = '/ui/';
 const REPOSITORIES = '/ui/repositories/';
 const ASSETS = '/ui/assets/';
@@ -74,6 +111,8 @@ const SORTS: readonly RepositorySort[] = ['name', 'pushed', 'size'];
 const MAX_SEARCH = 255;
 /** Characters of the claims of a token. */
 const MAX_CLAIMS = 2_000;
+/** A name of 255 characters with a digest and a moment. */
+const MAX_COMPARED = 512;
 
 /**
  * Parses the address of a page. Pure: names are validated, not looked up. Unknown parameters are ignored, because links to pages are
@@ -97,6 +136,11 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
   }
   if (path === ACCESS) return get(method, { kind: 'access', ...accessOf(query) });
   if (path === ROBOTS) return post(method, { kind: 'change-robot' });
+  if (path === COMPARE) {
+    const text = (name: string): string => (query.get(name) ?? '').trim().slice(0, MAX_COMPARED);
+    return get(method, { kind: 'compare', a: text('a'), b: text('b'), platform: text('platform') });
+  }
+  if (path === PAST || path.startsWith(`${PAST}/`)) return pastRoute(method, path.slice(PAST.length + 1), query);
   if (path === '/ui/login') {
     if (method === 'POST') return { kind: 'login' };
     return get(method, { kind: 'login-form', to: pageOf(query.get('to')) }, 'POST');
@@ -123,29 +167,60 @@ function withIssuer(method: string, rest: string, query: URLSearchParams): PageR
 function inRepository(method: string, rest: string, query: URLSearchParams): PageRoute {
   const action = rest.indexOf('/-/');
   if (action > 0) return actionRoute(method, requireName(rest.slice(0, action)), rest.slice(action + 3));
-  const at = rest.indexOf('@');
-  if (at > 0) {
-    const digest = requireDigest(rest.slice(at + 1));
-    return get(method, {
-      kind: 'manifest',
-      repo: requireName(rest.slice(0, at)),
-      reference: { kind: 'digest', digest },
-    });
-  }
-  const colon = rest.indexOf(':');
-  if (colon > 0) {
-    const tag = parseTag(rest.slice(colon + 1));
-    if (tag === undefined) throw new RegistryError('tag-invalid', 'this is not a valid tag');
-    return get(method, { kind: 'manifest', repo: requireName(rest.slice(0, colon)), reference: { kind: 'tag', tag } });
-  }
+  const { repo, reference } = namedIn(rest);
+  if (reference !== undefined) return get(method, { kind: 'manifest', repo, reference });
   return get(method, {
     kind: 'repository',
-    repo: requireName(rest),
-    sort: TAG_ORDERS.find((each) => each === query.get('sort')) ?? 'time',
-    q: searchOf(query),
+    ...{ repo, sort: orderOf(query), q: searchOf(query) },
     after: numberOf(query.get('after')) ?? 0,
     undo: numberOf(query.get('undo')),
   });
+}
+
+/** @param rest what follows `/ui/at/` */
+function pastRoute(method: string, rest: string, query: URLSearchParams): PageRoute {
+  if (rest === '') {
+    const text = (name: string): string => (query.get(name) ?? '').trim().slice(0, MAX_COMPARED);
+    return get(method, { kind: 'to-past', moment: text('moment'), named: text('named') });
+  }
+  const slash = rest.indexOf('/');
+  const at = pageMomentOf(slash < 0 ? rest : rest.slice(0, slash));
+  const page = slash < 0 ? '' : rest.slice(slash + 1);
+  if (page === '') return get(method, { kind: 'past-home', at, after: query.get('after') || undefined });
+  if (!page.startsWith('repositories/')) throw unknownPage();
+  const { repo, reference } = namedIn(page.slice('repositories/'.length));
+  if (reference !== undefined) return get(method, { kind: 'past-manifest', at, repo, reference });
+  return get(method, {
+    kind: 'past-repository',
+    ...{ at, repo, sort: orderOf(query), q: searchOf(query) },
+    after: numberOf(query.get('after')) ?? 0,
+  });
+}
+
+/** As in names of the past, eight digits are a day. @throws RegistryError `request-invalid` */
+export function pageMomentOf(text: string): Moment {
+  const moment = parseCompactTime(text) ?? parseMoment(text);
+  if (moment === undefined)
+    throw new RegistryError('request-invalid', `this is no moment: ${MOMENT_FORMS} is expected`);
+  return moment.kind === 'slot' ? moment : secondOf(moment.until);
+}
+
+/** @param text `<name>`, `<name>:<tag>`, `<name>@<digest>` @throws RegistryError `…-invalid` */
+export function namedIn(text: string): { readonly repo: RepositoryName; readonly reference: Reference | undefined } {
+  const at = text.indexOf('@');
+  if (at > 0) {
+    const digest = requireDigest(text.slice(at + 1));
+    return { repo: requireName(text.slice(0, at)), reference: { kind: 'digest', digest } };
+  }
+  const colon = text.indexOf(':');
+  if (colon <= 0) return { repo: requireName(text), reference: undefined };
+  const tag = parseTag(text.slice(colon + 1));
+  if (tag === undefined) throw new RegistryError('tag-invalid', 'this is not a valid tag');
+  return { repo: requireName(text.slice(0, colon)), reference: { kind: 'tag', tag } };
+}
+
+function orderOf(query: URLSearchParams): TagOrder {
+  return TAG_ORDERS.find((each) => each === query.get('sort')) ?? 'time';
 }
 
 function actionRoute(method: string, repo: RepositoryName, action: string): PageRoute {

@@ -15,11 +15,13 @@ import type { Handler } from '../context.ts';
 import { changeRobot, showAccess } from './access-pages.tsx';
 import { addTag, deleteTags, restoreTags } from './actions.tsx';
 import { showChanges, waitForChanges } from './changes.tsx';
+import { showComparison } from './compare.tsx';
 import { htmlResponse, seeOther } from './html-response.ts';
 import { beginIssuerLogin, finishIssuerLogin } from './issuer-log-in.tsx';
 import { logIn, logOut } from './log-in.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
+import { pastHome, pastManifest, pastRepository, toPast } from './past.tsx';
 import { pinRepository, unpinRepository } from './pin-actions.ts';
 import { serveAsset } from './serve-asset.ts';
 import { showLogin } from './show-login.tsx';
@@ -41,6 +43,16 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await repository(page, found);
     case 'manifest':
       return await manifest(page, found);
+    case 'compare':
+      return await showComparison(page, found);
+    case 'to-past':
+      return await toPast(page, found);
+    case 'past-home':
+      return await pastHome(page, found);
+    case 'past-repository':
+      return await pastRepository(page, found);
+    case 'past-manifest':
+      return await pastManifest(page, found);
     case 'changes':
       return await showChanges(page, found);
     case 'new-changes':

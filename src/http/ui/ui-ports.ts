@@ -1,6 +1,7 @@
 import type { AccessPolicy } from '../../access/access.ts';
 import type { IssuerLogins } from '../../access/logins/issuer-logins.ts';
 import type { Logins } from '../../access/logins/logins.ts';
+import type { PastNames } from '../../past/past-names.ts';
 import type { Assets } from './assets.ts';
 import type { FormTokens } from './form-tokens.ts';
 
@@ -22,6 +23,8 @@ export interface UiPorts {
   readonly namedHosts: readonly string[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** The names of repositories as they were. */
+  readonly names: PastNames;
   readonly onLogin: (login: {
     readonly requestId: string;
     readonly client: string | undefined;

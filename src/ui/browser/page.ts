@@ -3,8 +3,10 @@ import { copyOnClick } from './copy.ts';
 import { followChanges } from './follow.ts';
 import { filterWhileTyping } from './live-filter.ts';
 import { paletteByKey } from './palette.ts';
+import { travelWhileSliding } from './travel.ts';
 
 copyOnClick();
 paletteByKey();
 filterWhileTyping();
 followChanges();
+travelWhileSliding();

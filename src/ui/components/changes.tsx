@@ -1,12 +1,11 @@
 import { unreachable } from '../../oci/errors.ts';
-import type { RepositoryName } from '../../oci/names.ts';
 import type { RecentChange } from '../../past/interface.ts';
-import { manifestAddress } from '../addresses.ts';
+import { manifestAddress, type Place } from '../addresses.ts';
 import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
 import { DigestText, type Tone } from './basics.tsx';
 
 /** What a change did, as a sentence without a subject. */
-export function ChangeText({ repo, change }: { readonly repo: RepositoryName; readonly change: RecentChange }) {
+export function ChangeText({ repo, change }: { readonly repo: Place; readonly change: RecentChange }) {
   switch (change.kind) {
     case 'tag-set': {
       const verb =
@@ -71,7 +70,7 @@ function TagLink({
   repo,
   tag,
 }: {
-  readonly repo: RepositoryName;
+  readonly repo: Place;
   readonly tag: Extract<RecentChange, { kind: 'tag-set' }>['tag'];
 }) {
   return (
@@ -85,7 +84,7 @@ function Target({
   repo,
   digest,
 }: {
-  readonly repo: RepositoryName;
+  readonly repo: Place;
   readonly digest: Extract<RecentChange, { kind: 'tag-set' }>['digest'];
 }) {
   return <DigestText digest={digest} href={manifestAddress(repo, { kind: 'digest', digest })} />;

@@ -4,6 +4,7 @@ import type { Digest, RepositoryName } from '../../oci/names.ts';
 import { manifestAddress, repositoryAddress } from '../addresses.ts';
 import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
 import { DigestText, type Tone } from './basics.tsx';
+import type { LinkedChange } from './change-links.tsx';
 import { PathName } from './repository-path.tsx';
 
 /** A change of the feed as a sentence, with links to what was before and after it. */
@@ -78,6 +79,15 @@ export function FeedChangeText({ change }: { readonly change: Change }) {
     default:
       return unreachable(type);
   }
+}
+
+export function linkedFeedChange({ type, seq, time, tag, digest, previous }: Change): LinkedChange {
+  const isSet = type === 'tag.set';
+  return {
+    ...{ seq, at: Date.parse(time), tag: isSet || type === 'tag.deleted' ? tag : undefined },
+    ...{ before: previous !== undefined, after: isSet },
+    isMove: isSet && previous !== undefined && previous !== digest,
+  };
 }
 
 export function toneOfChange({ type, previous }: Change): Tone {

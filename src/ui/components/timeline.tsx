@@ -10,6 +10,8 @@ export interface TimelineEntry {
   /** The label of who did it, if that is known. */
   readonly actor: string | undefined;
   readonly text: Child;
+  /** Beside the time. */
+  readonly links?: Child;
   /** A form, beside the text. */
   readonly action?: Child;
 }
@@ -18,12 +20,13 @@ export interface TimelineEntry {
 export function Timeline({ entries, now }: { readonly entries: readonly TimelineEntry[]; readonly now: number }) {
   return (
     <ol class="timeline">
-      {entries.map(({ key, tone, at, actor, text, action }) => (
+      {entries.map(({ key, tone, at, actor, text, links, action }) => (
         <li class={`moment moment-${tone}`} key={key}>
           <div class="moment-text">{text}</div>
           <div class="moment-about">
             <Time at={at} now={now} />
             {actor !== undefined && <span class="actor">{formatActor(actor)}</span>}
+            {links}
           </div>
           {action !== undefined && <div class="moment-action">{action}</div>}
         </li>

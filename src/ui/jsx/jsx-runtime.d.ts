@@ -102,7 +102,7 @@ interface Elements {
   readonly details: Global & { readonly open?: Flag; readonly name?: string };
   readonly dialog: Global & { readonly open?: Flag };
   readonly time: Global & { readonly dateTime: string };
-  readonly th: Global & { readonly scope: 'row' | 'col'; readonly colSpan?: number };
+  readonly th: Global & { readonly scope: 'row' | 'col' | 'rowgroup'; readonly colSpan?: number };
   readonly td: Global & { readonly colSpan?: number };
   readonly progress: Global & { readonly value?: Text; readonly max?: Text };
   readonly svg: Shape & { readonly viewBox: string; readonly preserveAspectRatio?: 'none' };

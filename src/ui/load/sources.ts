@@ -2,6 +2,7 @@ import type { AccessPolicy } from '../../access/access.ts';
 import type { Inspection } from '../../inspection/interface.ts';
 import type { Overview } from '../../overview/interface.ts';
 import type { History } from '../../past/interface.ts';
+import type { PastNames } from '../../past/past-names.ts';
 import type { Pins } from '../../pins/interface.ts';
 import type { Registry } from '../../registry/interface.ts';
 import type { RetentionView } from '../../retention/interface.ts';
@@ -15,4 +16,6 @@ export interface Sources {
   readonly retention: RetentionView;
   readonly pins: Pins;
   readonly policy: AccessPolicy;
+  /** The names of repositories as they were. */
+  readonly names: PastNames;
 }

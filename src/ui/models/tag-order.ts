@@ -6,3 +6,5 @@ export type TagOrder = (typeof TAG_ORDERS)[number];
 
 /** As the overview has it. */
 export const SORTS: Readonly<Record<TagOrder, TagSort>> = { time: 'time', name: 'name', semver: 'version' };
+
+export const ORDER_NAMES: Readonly<Record<TagOrder, string>> = { time: 'Newest', name: 'Name', semver: 'Version' };

@@ -1,6 +1,7 @@
 import { CHANGES, changesAddress, newChangesAddress } from '../addresses.ts';
 import { Empty, Notice } from '../components/basics.tsx';
-import { FeedChangeText, toneOfChange } from '../components/feed-change.tsx';
+import { ChangeLinks } from '../components/change-links.tsx';
+import { FeedChangeText, linkedFeedChange, toneOfChange } from '../components/feed-change.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import type { ChangesData, ChangesRequest } from '../load/load-changes.ts';
@@ -78,6 +79,7 @@ export function Changes({ data, request, viewer }: ChangesProps) {
               at: Date.parse(change.time),
               actor: change.actor,
               text: <FeedChangeText change={change} />,
+              links: <ChangeLinks repo={change.repository} change={linkedFeedChange(change)} viewer={viewer} />,
             }))}
           />
         )}

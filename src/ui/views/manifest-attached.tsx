@@ -1,6 +1,5 @@
 import type { Attached, ContentKind, Documents, ManifestDetails, Sbom, Signature } from '../../inspection/interface.ts';
-import type { RepositoryName } from '../../oci/names.ts';
-import { digestAddress } from '../addresses.ts';
+import { digestAddress, type Place } from '../addresses.ts';
 import { Badge, Card, DigestText, Size, type Tone } from '../components/basics.tsx';
 import { cut, formatCount, formatTime } from '../format.ts';
 import { KIND_NAMES } from '../models/content-kind.ts';
@@ -16,7 +15,7 @@ const TONES: Partial<Readonly<Record<ContentKind, Tone>>> = {
 };
 
 interface AttachedProps {
-  readonly repo: RepositoryName;
+  readonly repo: Place;
   readonly details: ManifestDetails;
 }
 
@@ -33,7 +32,7 @@ export function AttachedCard({ repo, details: { attached, digest } }: AttachedPr
 }
 
 interface TreeProps {
-  readonly repo: RepositoryName;
+  readonly repo: Place;
   readonly all: readonly Attached[];
   readonly subject: string;
   readonly depth: number;

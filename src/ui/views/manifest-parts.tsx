@@ -1,24 +1,22 @@
 import type { Attached, LayerDetails, ManifestDetails } from '../../inspection/interface.ts';
-import type { RepositoryName } from '../../oci/names.ts';
 import type { Sharers } from '../../overview/interface.ts';
-import { digestAddress } from '../addresses.ts';
+import { digestAddress, type Place } from '../addresses.ts';
 import { Badge, Card, DigestText, Size } from '../components/basics.tsx';
+import { CommandText } from '../components/command-text.tsx';
 import { Icon } from '../components/icon.tsx';
 import { COLOURS, LayerBar } from '../components/layer-bar.tsx';
 import { SharedWith } from '../components/shared-with.tsx';
 import { cut, formatBytes, formatCount } from '../format.ts';
-import { readableCommand } from '../models/command.ts';
 import { KIND_NAMES } from '../models/content-kind.ts';
 
-const MAX_COMMAND = 600;
 const MAX_TITLE = 200;
 const MAX_ROWS = 300;
 
 /** Other repositories with the parts of a manifest. */
-type SharersOf = ReadonlyMap<string, Sharers>;
+export type SharersOf = ReadonlyMap<string, Sharers>;
 
 interface PlatformsProps {
-  readonly repo: RepositoryName;
+  readonly repo: Place;
   readonly details: ManifestDetails;
   readonly sharers: SharersOf;
 }
@@ -71,7 +69,7 @@ export function PlatformsCard({ repo, details: { platforms, attached }, sharers 
 }
 
 /** Attestations that are in the same index as what they attest. */
-function Folded({ repo, attached }: { readonly repo: RepositoryName; readonly attached: readonly Attached[] }) {
+function Folded({ repo, attached }: { readonly repo: Place; readonly attached: readonly Attached[] }) {
   if (attached.length === 0) return null;
   return (
     <ul class="folded">
@@ -98,10 +96,12 @@ interface Step {
 function stepsOf({ history, layers }: ManifestDetails): Step[] {
   if (history.length === 0) return layers.map((layer) => ({ command: layer.command, layer }));
   const byDigest = new Map(layers.map((layer) => [layer.digest, layer]));
-  return history.map(({ command, layer }) => ({
-    command,
-    layer: layer === undefined ? undefined : byDigest.get(layer),
-  }));
+  const steps = history.map(({ command, layer }): Step => {
+    return { command, layer: layer === undefined ? undefined : byDigest.get(layer) };
+  });
+  // A history may know less than there is.
+  const told = new Set(history.map(({ layer }) => layer));
+  return [...steps, ...layers.flatMap((layer) => (told.has(layer.digest) ? [] : [{ command: undefined, layer }]))];
 }
 
 /** The layers of an image, with the commands that made them. */
@@ -135,17 +135,6 @@ export function LayersCard({ details, sharers }: { readonly details: ManifestDet
           ))}
       </ol>
     </Card>
-  );
-}
-
-/** A line of a Dockerfile, its instruction apart. */
-function CommandText({ command }: { readonly command: string }) {
-  const { instruction, rest } = readableCommand(command);
-  return (
-    <code>
-      {instruction !== '' && <b>{instruction}</b>}
-      {cut(rest, MAX_COMMAND)}
-    </code>
   );
 }
 

@@ -2,6 +2,7 @@ import type { RepositoryName } from '../../oci/names.ts';
 import { actionAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
 import { Card, Empty, Notice, Size, Time } from '../components/basics.tsx';
+import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
@@ -69,6 +70,7 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
                   at: change.at,
                   actor: change.actor,
                   text: <ChangeText repo={repo} change={change} />,
+                  links: <ChangeLinks repo={repo} change={linkedChange(change)} viewer={viewer} />,
                 }))}
               />
             )}

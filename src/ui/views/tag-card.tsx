@@ -9,7 +9,7 @@ import { formatActor, formatCount } from '../format.ts';
 import type { RepositoryData } from '../load/load-repository.ts';
 import { KIND_NAMES } from '../models/content-kind.ts';
 import { type Fate, fateOf } from '../models/retention-text.ts';
-import { TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
+import { ORDER_NAMES, TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
 
 interface TagCardProps {
@@ -18,8 +18,6 @@ interface TagCardProps {
   readonly q: string;
   readonly viewer: Viewer;
 }
-
-const ORDER_NAMES: Readonly<Record<TagOrder, string>> = { time: 'Newest', name: 'Name', semver: 'Version' };
 
 /** The tags of a repository, a page at a time, with a box each to choose those that are deleted. */
 export function TagCard({ data, sort, q, viewer }: TagCardProps) {

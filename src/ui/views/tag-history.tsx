@@ -2,6 +2,7 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { RecentChange } from '../../past/interface.ts';
 import { actionAddress, repositoryAddress } from '../addresses.ts';
 import { Badge, Card } from '../components/basics.tsx';
+import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
@@ -95,6 +96,7 @@ function TagTimeline({ repo, tag, changes, current, mayRestore, viewer }: TagTim
         at: change.at,
         actor: change.actor,
         text: <ChangeText repo={repo} change={change} />,
+        links: <ChangeLinks repo={repo} change={linkedChange(change)} viewer={viewer} />,
         action:
           canRestore && change.kind === 'tag-set' && change.digest !== current ? (
             <RestoreForm repo={repo} value={`${tag} ${change.digest}`} expected={current} viewer={viewer} />
