@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const versioned = z.object({ v: z.int() });
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Decodes the batch of a slot.
@@ -14,7 +15,7 @@ export function decodeBatchOf<B>(
 ): { readonly batch: B } | { readonly problem: string } {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = JSON.parse(UTF8.decode(bytes));
   } catch (error) {
     return { problem: `not JSON (${String(error)})` };
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { parseDigest } from '../oci/digest.ts';
 import {
@@ -91,7 +90,7 @@ export type Batch = z.infer<typeof batch>;
 export const NO_SLOT: SlotHash = `sha256:${'0'.repeat(64)}`;
 
 export function hashSlot(bytes: Uint8Array): SlotHash {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return `sha256:${Bun.SHA256.hash(bytes, 'hex')}`;
 }
 
 export function encodeBatch(value: Batch): Uint8Array {

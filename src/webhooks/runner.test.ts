@@ -69,6 +69,7 @@ async function run({ changes, answer, stored, lost, until }: World) {
       if (sent.length >= until) stop.abort();
       return outcome;
     },
+    maxInFlight: () => 8,
     mayDeliver: () => true,
     registry: { url: 'https://r.example', host: 'r.example', store: 'S' },
     version: '0',

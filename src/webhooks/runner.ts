@@ -11,8 +11,6 @@ import type { Message, Outcome } from './sender.ts';
 import { newState, type StateStore, type WebhookState } from './state.ts';
 import type { Webhook } from './webhook.ts';
 
-/** Deliveries of one webhook at the same time, each of another repository. */
-const MAX_IN_FLIGHT = 8;
 /** How long a webhook without anything to do waits before it looks again, in milliseconds. */
 const LOOK_EVERY_MS = 60_000;
 /** How often a cursor is stored that only passed changes which are not for the webhook, in milliseconds. */
@@ -29,6 +27,8 @@ export interface RunnerPorts extends MessagePorts {
   readonly pages: Pick<Pages, 'after'>;
   readonly states: Pick<StateStore, 'get' | 'save'>;
   readonly send: (message: Message, signal: AbortSignal) => Promise<Outcome>;
+  /** Deliveries of one webhook at the same time, each of another repository. */
+  readonly maxInFlight: () => number;
   /** Whether this process may still deliver. */
   readonly mayDeliver: () => boolean;
   /** Milliseconds of a clock that is never set back; that of `Feed.wait`. */
@@ -266,7 +266,7 @@ export class Runner {
   async #attemptRound(pending: readonly Pending[], signal: AbortSignal): Promise<ReadonlySet<Pending>> {
     const { failing: failed, unreported } = this.#known();
     const { maxChanges } = FORMATS[this.#webhook.format];
-    const round = nextDeliveries(pending, maxChanges, failed === undefined ? MAX_IN_FLIGHT : 1);
+    const round = nextDeliveries(pending, maxChanges, failed === undefined ? this.#ports.maxInFlight() : 1);
     // The first one says how many changes were skipped.
     const outcomes = await Promise.all(
       round.map((delivery, place) => this.#attempt(delivery, place === 0 ? unreported : 0, signal)),

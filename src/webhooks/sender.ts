@@ -41,7 +41,8 @@ export class Sender {
   readonly #webhook: Webhook;
   readonly #ports: SenderPorts;
   readonly #session: Bun.FetchSession;
-  #known: { readonly addresses: readonly string[]; readonly until: number } | undefined;
+  /** The URL of the webhook with each address that it may be at. */
+  #known: { readonly targets: readonly string[]; readonly until: number } | undefined;
   #resolving: Promise<readonly string[]> | undefined;
   /** Counts the connections, which take the addresses of a name in turn. */
   #turn = 0;
@@ -70,8 +71,8 @@ export class Sender {
     signal.addEventListener('abort', end);
     try {
       signal.throwIfAborted();
-      const address = await this.#address(ends.signal);
-      return address === undefined ? this.#refusedAddress() : await this.#post(address, message, ends.signal);
+      const target = await this.#target(ends.signal);
+      return target === undefined ? this.#refusedAddress() : await this.#post(target, message, ends.signal);
     } catch (error) {
       signal.throwIfAborted();
       // The next attempt uses another address if there is one, or the name's new ones.
@@ -87,13 +88,10 @@ export class Sender {
     this.#session.close();
   }
 
-  async #post(address: string, { headers, body }: Message, ends: AbortSignal): Promise<Outcome> {
-    const { url } = this.#webhook;
-    const target = new URL(url);
-    target.hostname = address.includes(':') ? `[${address}]` : address;
+  async #post(target: string, { headers, body }: Message, ends: AbortSignal): Promise<Outcome> {
     const response = await this.#session.fetch(target, {
       method: 'POST',
-      headers: { ...headers, host: url.host },
+      headers: { ...headers, host: this.#webhook.url.host },
       body,
       redirect: 'manual',
       decompress: false,
@@ -110,17 +108,17 @@ export class Sender {
   }
 
   /** @returns undefined if the webhook may not be at any of its addresses */
-  async #address(ends: AbortSignal): Promise<string | undefined> {
+  async #target(ends: AbortSignal): Promise<string | undefined> {
     const { url, allowPrivate } = this.#webhook;
     const { now } = this.#ports;
     if (this.#known === undefined || now() >= this.#known.until) {
       const literal = addressOfHost(url.hostname);
       const found = literal === undefined ? await orAborted(this.#resolve(), ends) : [literal];
       const addresses = allowPrivate ? found : found.filter(isPublicAddress);
-      this.#known = { addresses, until: now() + ADDRESSES_FOR_MS };
+      this.#known = { targets: addresses.map((address) => at(url, address)), until: now() + ADDRESSES_FOR_MS };
     }
-    const { addresses } = this.#known;
-    return addresses[this.#turn++ % addresses.length];
+    const { targets } = this.#known;
+    return targets[this.#turn++ % targets.length];
   }
 
   /** A look-up cannot be aborted, and may take longer than an attempt. So there is one at a time. */
@@ -138,6 +136,12 @@ export class Sender {
       reason: 'its name leads to this machine or into a private network, which needs `allowPrivate: true`',
     };
   }
+}
+
+function at(url: URL, address: string): string {
+  const target = new URL(url);
+  target.hostname = address.includes(':') ? `[${address}]` : address;
+  return target.href;
 }
 
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -16,6 +16,10 @@ const ORDERS_EVERY_MS = 5_000;
 /** How often the report for other processes is written, in milliseconds. */
 const REPORT_EVERY_MS = 15_000;
 const RETRY_MS = 5_000;
+/** Deliveries of one webhook at the same time, at most. */
+const MAX_IN_FLIGHT = 8;
+/** Connections that the HTTP client keeps. If all webhooks together need more, it makes new ones all the time, at twice the cost. */
+const KEPT_CONNECTIONS = 64;
 /** How long `close` waits for the store, in milliseconds. */
 const CLOSE_WITHIN_MS = 10_000;
 
@@ -176,6 +180,7 @@ export class WebhookService {
     const runner = new Runner(webhook, {
       ...{ ...ports, states, pages },
       send: (message, aborted) => sender.send(message, aborted),
+      maxInFlight: () => Math.max(1, Math.min(MAX_IN_FLIGHT, Math.floor(KEPT_CONNECTIONS / this.#running.size))),
       mayDeliver: lease.isValid,
       onAttempt: (outcome, seconds) => listener.attempted(webhook, outcome, seconds),
       onHealth: (failing) => listener.failing(webhook, failing?.reason),
