@@ -3,6 +3,7 @@ import { changeRobot, explainAccess, getAccess, getRobots } from './api/access-h
 import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
+import { getOperations, giveOrder } from './api/operations-handlers.ts';
 import {
   getPins,
   getRepositories,
@@ -146,6 +147,10 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getRobots(route, context, ports);
     case 'api-robot-change':
       return changeRobot(route, context, ports);
+    case 'api-operations':
+      return getOperations(route, context, ports);
+    case 'api-order':
+      return giveOrder(route, context, ports);
     case 'token-get':
       return getToken(route, context, ports);
     case 'token-post':

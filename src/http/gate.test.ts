@@ -95,6 +95,8 @@ const ROWS: {
     'api-access-explain': [{ kind: 'api-access-explain', who: 'x', repository: repo }, admin, ADMIN, 'denied'],
     'api-robots': [{ kind: 'api-robots', after: 0, n: 1 }, admin, ADMIN, 'denied'],
     'api-robot-change': [{ kind: 'api-robot-change' }, admin, ADMIN, 'denied'],
+    'api-operations': [{ kind: 'api-operations' }, admin, ADMIN, 'denied'],
+    'api-order': [{ kind: 'api-order' }, admin, ADMIN, 'denied'],
     'api-replication': [{ kind: 'api-replication' }, admin, ADMIN, 'denied'],
     'api-replication-slots': [{ kind: 'api-replication-slots', of: [{ repo, after: 0 }] }, admin, ADMIN, 'denied'],
     'api-replication-log': [{ kind: 'api-replication-log', log: 'notes', after: 0, wait: 0 }, admin, ADMIN, 'denied'],

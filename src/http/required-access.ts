@@ -66,6 +66,8 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-access-explain':
     case 'api-robots':
     case 'api-robot-change':
+    case 'api-operations':
+    case 'api-order':
       return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'catalog':
       return { requirements: [{ kind: 'registry', action: 'catalog' }], wishes: [], refusal: 'denied' };

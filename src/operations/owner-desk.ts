@@ -101,8 +101,8 @@ export class ProcessDesk implements OwnerDesk {
     const name = requireName(text);
     writes.requireWritable();
     return (await orderWebhook(name, action))
-      ? done(`${name} ${what}`)
-      : { isDone: false, message: `${name} ${what} once a process delivers the webhooks` };
+      ? done(`the webhook ${name} ${what}`)
+      : { isDone: false, message: `the webhook ${name} ${what} once a process delivers the webhooks` };
   }
 
   async #replay(name: string, text: string): Promise<OrderOutcome> {
@@ -117,8 +117,8 @@ export class ProcessDesk implements OwnerDesk {
     const name = requireName(text);
     const outcome = await this.#ports.tryWebhookOut(name);
     return outcome.kind === 'accepted'
-      ? done(`${name} accepted the test: the status ${outcome.status}`)
-      : { isDone: false, message: `${name} did not accept the test: ${outcome.reason}` };
+      ? done(`the webhook ${name} accepted the test: the status ${outcome.status}`)
+      : { isDone: false, message: `the webhook ${name} did not accept the test: ${outcome.reason}` };
   }
 }
 

@@ -19,6 +19,8 @@ export const JUMP = '/ui/jump';
 export const CHANGES = '/ui/changes';
 export const NEW_CHANGES = '/ui/changes/new';
 export const ACCESS = '/ui/access';
+/** Forms of that page have the same address. */
+export const OPERATIONS = '/ui/operations';
 /** Forms about robots. */
 export const ROBOTS = '/ui/access/robots';
 export const COMPARE = '/ui/compare';
@@ -130,6 +132,11 @@ export function newChangesAddress(query: Omit<ChangesQuery, 'before'> & { readon
 /** The best matches for the command palette. */
 export function jumpAddress(q: string): string {
   return withQuery(JUMP, { q });
+}
+
+/** @param done the kind of an order that was carried out */
+export function operationsAddress(done?: string): string {
+  return withQuery(OPERATIONS, { done });
 }
 
 /** What the page of accounts and rules shows; empty texts stand for nothing. */

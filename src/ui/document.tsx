@@ -1,4 +1,4 @@
-import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress } from './addresses.ts';
+import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress, OPERATIONS } from './addresses.ts';
 import { Notice } from './components/basics.tsx';
 import { Icon, Mark } from './components/icon.tsx';
 import { formatActor } from './format.ts';
@@ -96,10 +96,16 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
             <span>Changes</span>
           </a>
           {viewer.isAdmin && (
-            <a href={ACCESS}>
-              <Icon name="key" />
-              <span>Access</span>
-            </a>
+            <>
+              <a href={OPERATIONS}>
+                <Icon name="gauge" />
+                <span>Operations</span>
+              </a>
+              <a href={ACCESS}>
+                <Icon name="key" />
+                <span>Access</span>
+              </a>
+            </>
           )}
         </nav>
         <Account viewer={viewer} />

@@ -383,6 +383,10 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
     })),
   ],
   'api-robots': [administration('of the robots', async () => ({ method: 'GET', target: '/api/v1/robots' }))],
+  'api-operations': [
+    administration('of how the registry runs', async () => ({ method: 'GET', target: '/api/v1/operations' })),
+  ],
+  'api-order': [ordering('of accepting writes', '/api/v1/operations', () => ({ action: 'read-only', on: false }))],
   'api-robot-change': [
     ordering('of a new robot', '/api/v1/robots', () => ({ action: 'create', name: unique('matrix-') })),
   ],

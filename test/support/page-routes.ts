@@ -19,6 +19,7 @@ import {
   manifestAddress,
   momentAddress,
   newChangesAddress,
+  operationsAddress,
   PAST,
   ROBOTS,
   repositoryAddress,
@@ -44,6 +45,10 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', changesAddress(page)];
     case 'new-changes':
       return ['GET', newChangesAddress(page)];
+    case 'operations':
+      return ['GET', operationsAddress(page.done)];
+    case 'order':
+      return ['POST', operationsAddress()];
     case 'access':
       return ['GET', accessAddress(page)];
     case 'change-robot':
@@ -138,7 +143,8 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
     ...{ kind: one('access'), q: searches, who: searches, repository: searches },
     ...{ action: searches, claims: searches },
   }),
-  fc.record({ kind: one('change-robot') }),
+  fc.record({ kind: fc.constantFrom('change-robot', 'order') }),
+  fc.record({ kind: one('operations'), done: searches }),
   fc.record({ kind: one('login-form'), to: repositoryNames.map((repo) => repositoryAddress(repo)) }),
   fc.record({ kind: one('login-form'), to: fc.constant(HOME) }),
   fc.record({

@@ -120,6 +120,10 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
     }
     case 'api-robot-change':
       return ['POST', '/api/v1/robots'];
+    case 'api-operations':
+      return ['GET', '/api/v1/operations'];
+    case 'api-order':
+      return ['POST', '/api/v1/operations'];
     case 'api-diff':
       return [
         'GET',
@@ -263,7 +267,7 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   }),
   fc.record({ ...pages, kind: one('catalog') }),
   fc.record({ ...pages, kind: one('catalog'), base: repositoryNames }),
-  fc.record({ kind: fc.constantFrom('api-document', 'api-access', 'api-robot-change') }),
+  fc.record({ kind: fc.constantFrom('api-document', 'api-access', 'api-robot-change', 'api-operations', 'api-order') }),
   fc.record(
     {
       ...{ kind: one('api-access-explain'), who: searched, repository: searched },

@@ -1,12 +1,14 @@
 // The pages for administrators of a registry with accounts, in a real browser, and what is behind them in /api/v1.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
 import { type ApiDocument, documentOf, expectDocumented } from '../past/api-document.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomBlob } from '../support/oci.ts';
-import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { Visitor } from './page-client.ts';
 
@@ -23,21 +25,42 @@ quotas:
   - { name: builds, repositories: ['ours/**'], allowed: { bytes: 10GiB } }
 `;
 const ASKED = '/ui/access?who=reader&repository=ours%2Fapp';
-const VIEWS = ['/ui/access', ASKED, '/ui/access?q=nobody', '/ui/access?who=a:b&repository=ours'];
+const VIEWS = [
+  '/ui/operations',
+  '/ui/operations?done=read-only',
+  '/ui/access',
+  ASKED,
+  '/ui/access?q=nobody',
+  '/ui/access?who=a:b&repository=ours',
+];
 const WIDE = { viewport: { width: 1440, height: 900 } } as const;
 const PHONE = { viewport: { width: 320, height: 640 }, colorScheme: 'dark' } as const;
 
 let server: Server;
+let receiver: ReturnType<typeof Bun.serve>;
+/** What the receiver of the webhook answers. */
+let answered = 204;
 let browser: WatchedBrowser;
 let document: ApiDocument;
 beforeAll(async () => {
-  server = await startServer(writeAccessFiles(RULES).env);
+  receiver = Bun.serve({ port: 0, fetch: () => new Response(null, { status: answered }) });
+  const WEBHOOKS_FILE = join(temporaryFolder('webhooks'), 'webhooks.yaml');
+  const webhook = {
+    name: 'chat',
+    url: receiver.url.href,
+    repositories: ['**'],
+    format: 'cloudevents',
+    allowPrivate: true,
+  };
+  writeFileSync(WEBHOOKS_FILE, JSON.stringify({ webhooks: [webhook] }));
+  server = await startServer({ ...writeAccessFiles(RULES).env, WEBHOOKS_FILE });
   document = await documentOf(server.url);
   for (const name of ['deploy', 'ci-old']) await changed({ action: 'create', name, lifetime: '90d' });
   browser = await WatchedBrowser.launch(server.url);
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
+  await receiver?.stop(true);
   await cleanUp();
 });
 
@@ -169,7 +192,7 @@ test('explains which rule allows something, or why none does', async () => {
   await open({}, async (page) => {
     await page.goto(`${server.url}/ui/access`);
     await page.getByLabel('Who', { exact: true }).fill('reader');
-    await page.getByLabel('Repository').fill('ours/app');
+    await page.getByLabel('Repository', { exact: true }).fill('ours/app');
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.waitForURL(/who=reader/);
     const row = (name: string) => page.getByRole('row', { name: new RegExp(`^${name} `) });
@@ -185,10 +208,82 @@ test('explains which rule allows something, or why none does', async () => {
   });
 });
 
+test('the registry is made read-only without scripts: a push is refused, and accepted again later', async () => {
+  await open({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${server.url}/ui/operations`);
+    await page.getByRole('button', { name: 'Make read-only' }).click();
+    await page.waitForURL(`${server.url}/ui/operations?done=read-only`);
+    expect(await page.getByRole('main').textContent()).toContain('by admin');
+    // Every thread refuses at once.
+    for (let each = 0; each < 10; each++) expect(await push('ours/app', ADMIN.authorization)).toBe(503);
+    await page.getByRole('button', { name: 'Pause chat' }).click();
+    expect(await page.locator('.empty-text').textContent()).toContain('read-only');
+    await page.goto(`${server.url}/ui/operations`);
+    await page.getByRole('button', { name: 'Accept writes' }).click();
+    await page.waitForURL(`${server.url}/ui/operations?done=read-only`);
+    expect(await push('ours/app', ADMIN.authorization)).toBe(201);
+  });
+  await eventually(() => {
+    const orders = server
+      .logs()
+      .split('\n')
+      .filter((line) => line.includes('an administrator gave an order'));
+    const lines: Record<string, unknown>[] = orders.map((line) => JSON.parse(line));
+    const turned = lines.filter(({ order }) => JSON.stringify(order).includes('read-only'));
+    expect(turned.map(({ actor }) => actor)).toEqual(['user:admin', 'user:admin']);
+  });
+});
+
+test('a webhook is tested, paused and resumed, and gets changes again', async () => {
+  await open({}, async (page) => {
+    const order = async (name: string, done: string): Promise<void> => {
+      await page.goto(`${server.url}/ui/operations`);
+      await page.getByRole('button', { name: `${name} chat` }).click();
+      await page.waitForURL(`${server.url}/ui/operations?done=${done}`);
+    };
+    answered = 500;
+    await page.goto(`${server.url}/ui/operations`);
+    await page.getByRole('button', { name: 'Test chat' }).click();
+    expect(await page.locator('.notice').textContent()).toContain(
+      'The webhook chat did not accept the test: the status 500.',
+    );
+    answered = 204;
+    await page.getByRole('button', { name: 'Test chat' }).click();
+    await page.getByText('The webhook chat accepted the test: the status 204').waitFor();
+    await order('Pause', 'pause-webhook');
+    expect(await page.getByRole('list', { name: 'Webhooks' }).textContent()).toContain('paused');
+    await order('Resume', 'resume-webhook');
+    await page.getByText('Replay chat').click();
+    await page.getByLabel('Since').fill('never');
+    await page.getByRole('button', { name: 'Deliver again' }).click();
+    expect(await page.locator('.empty-text').textContent()).toContain('not a cursor');
+    await page.goto(`${server.url}/ui/operations`);
+    await page.getByText('Replay chat').click();
+    await page.getByLabel('Since').fill('beginning');
+    await page.getByRole('button', { name: 'Deliver again' }).click();
+    await page.waitForURL(`${server.url}/ui/operations?done=replay-webhook`);
+  });
+});
+
+test('a collection is requested, and its numbers are shown when it has ended', async () => {
+  await open({}, async (page) => {
+    await page.goto(`${server.url}/ui/operations`);
+    await page.getByRole('button', { name: 'Collect now' }).click();
+    await page.waitForURL(`${server.url}/ui/operations?done=collect`);
+    await eventually(async () => {
+      await page.goto(`${server.url}/ui/operations`);
+      expect(await page.locator('.run-numbers').textContent()).toContain('Freed');
+    });
+    await page.getByRole('button', { name: 'Run now' }).click();
+    expect(await page.locator('.empty-text').textContent()).toContain('RETENTION_FILE is not set');
+  });
+});
+
 describe('who may not administer', () => {
   test('sees neither the page nor a link to it, and changes nothing', async () => {
     const anonymous = new Visitor(server.url);
     expect((await anonymous.get('/ui/access')).location).toBe('/ui/login?to=%2Fui%2Faccess');
+    expect((await anonymous.get('/ui/operations')).location).toBe('/ui/login?to=%2Fui%2Foperations');
     const reader = new Visitor(server.url);
     await reader.logIn('reader', passwordOf('reader'));
     const home = await reader.get('/ui/');
@@ -203,7 +298,13 @@ describe('who may not administer', () => {
       ['confirmed', 'yes'],
     ] as const;
     expect((await reader.post('/ui/access/robots', fields)).status).toBe(403);
-    for (const path of ['/api/v1/access', '/api/v1/robots', '/api/v1/access/explain?who=admin&repository=a'])
+    expect((await reader.get('/ui/operations')).status).toBe(403);
+    for (const path of [
+      '/api/v1/operations',
+      '/api/v1/access',
+      '/api/v1/robots',
+      '/api/v1/access/explain?who=admin&repository=a',
+    ])
       expect((await fetch(server.url + path, { headers: { authorization: basic('reader') } })).status).toBe(403);
     const headers = { authorization: basic('reader') };
     expect((await post('/api/v1/robots', { action: 'revoke', name: 'ci-old' }, headers)).status).toBe(403);
@@ -243,6 +344,33 @@ describe('/api/v1', () => {
       actor: 'user:reader',
       actions: [{ action: 'push', allowed: false, rule: 1, but: 'its actions do not include push' }],
     });
+  });
+
+  test('tells how the registry runs, and takes orders, as documented', async () => {
+    const seen = await get<{ node: { threads: object[] } }>('/api/v1/operations');
+    expect(seen).toMatchObject({
+      node: { shape: 'embedded', storage: 'filesystem' },
+      services: [{ name: 'store' }],
+      writes: { state: 'writable' },
+      webhooks: { webhooks: [{ name: 'chat', format: 'cloudevents' }] },
+      replica: {},
+      holds: { holds: [] },
+    });
+    const order = async (body: object): Promise<unknown> => (await post('/api/v1/operations', body)).json();
+    expect(await order({ action: 'test-webhook', name: 'chat' })).toEqual({
+      done: true,
+      message: 'the webhook chat accepted the test: the status 204',
+    });
+    expect(await order({ action: 'collect' })).toMatchObject({ done: false });
+    for (const body of [
+      { action: 'retry-job', id: 'collect:1' },
+      { action: 'retain' },
+      { action: 'pause-webhook', name: 'other' },
+      { action: 'promote' },
+    ])
+      expect((await post('/api/v1/operations', body)).status).toBe(400);
+    const reader = { authorization: basic('reader') };
+    expect((await post('/api/v1/operations', { action: 'read-only', on: true }, reader)).status).toBe(403);
   });
 
   test('changes robots, and the log says who did it, without the secret', async () => {

@@ -42,6 +42,7 @@ const VIEWS = [
   `/ui/at/{then}/repositories/${REPO}`,
   `/ui/at/{then}/repositories/${HOSTILE_REPO}:v1`,
   `/ui/at/20200101t000000z/repositories/${REPO}:latest`,
+  '/ui/operations',
   '/ui/repositories/missing',
   '/ui/login',
 ];

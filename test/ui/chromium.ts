@@ -41,7 +41,7 @@ export class WatchedBrowser {
     const faults: string[] = [];
     page.on('console', (message) => {
       // Chromium reports the status of pages that say what is missing or refused.
-      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text());
+      if (message.type() === 'error' && !/status of (?:4\d\d|503)/.test(message.text())) faults.push(message.text());
     });
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('dialog', (dialog) => {

@@ -5,6 +5,7 @@ import { ACCESS_ENDPOINTS } from './access-endpoints.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
+import { OPERATIONS_ENDPOINTS } from './operations-endpoints.ts';
 import { pins, repositories, retention, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
 import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
 
@@ -186,6 +187,7 @@ export const ENDPOINTS = [
   repository,
   ...REPLICATION_ENDPOINTS,
   ...ACCESS_ENDPOINTS,
+  ...OPERATIONS_ENDPOINTS,
 ] as const;
 
 /** The requests of /api/v1. */

@@ -27,6 +27,8 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'asset':
       return { requirements: [], wishes: [], refusal: 'denied' };
     case 'access':
+    case 'operations':
+    case 'order':
     case 'change-robot':
       return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'repository':

@@ -12,6 +12,7 @@ import {
   JUMP,
   LOGIN_WITH,
   NEW_CHANGES,
+  OPERATIONS,
   PAST,
   ROBOTS,
 } from '../../ui/addresses.ts';
@@ -56,6 +57,10 @@ export type PageRoute =
     }
   /** GET /ui/changes/new?since=&repository=&show= */
   | { readonly kind: 'new-changes'; readonly repository: string; readonly show: ChangeGroup; readonly since: string }
+  /** GET /ui/operations?done= */
+  | { readonly kind: 'operations'; readonly done: string }
+  /** POST /ui/operations */
+  | { readonly kind: 'order' }
   /** GET /ui/access?q=&who=&repository=&action=&claims= */
   | ({ readonly kind: 'access' } & AccessQuery)
   /** POST /ui/access/robots */
@@ -133,6 +138,10 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
   }
   if (path === NEW_CHANGES) {
     return get(method, { kind: 'new-changes', ...changesOf(query), since: query.get('since') ?? '' });
+  }
+  if (path === OPERATIONS) {
+    if (method === 'POST') return { kind: 'order' };
+    return get(method, { kind: 'operations', done: textOf(query, 'done', MAX_SEARCH) }, 'POST');
   }
   if (path === ACCESS) return get(method, { kind: 'access', ...accessOf(query) });
   if (path === ROBOTS) return post(method, { kind: 'change-robot' });

@@ -19,6 +19,7 @@ import { showComparison } from './compare.tsx';
 import { htmlResponse, seeOther } from './html-response.ts';
 import { beginIssuerLogin, finishIssuerLogin } from './issuer-log-in.tsx';
 import { logIn, logOut } from './log-in.tsx';
+import { giveOrder, showOperations } from './operations-pages.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
 import { pastHome, pastManifest, pastRepository, toPast } from './past.tsx';
@@ -67,6 +68,10 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await pinRepository(page.repo, found);
     case 'unpin':
       return await unpinRepository(page.repo, found);
+    case 'operations':
+      return await showOperations(page, found);
+    case 'order':
+      return await giveOrder(found);
     case 'access':
       return await showAccess(page, found);
     case 'change-robot':

@@ -1,0 +1,189 @@
+import { z } from 'zod';
+import { command, endpoint } from './endpoint.ts';
+import { bytes, time } from './fields.ts';
+
+/* How this registry runs, and what administrators can order. It needs the right `admin`. */
+
+const none = z.strictObject({});
+const WHO = 'It needs the right `admin`.';
+const amount = z.strictObject({ objects: z.int().nonnegative(), bytes });
+const seconds = z.number().nonnegative();
+const problem = z.string().optional().describe('Why the rest of this object is missing.');
+
+export const operations = endpoint({
+  kind: 'api-operations',
+  path: '/api/v1/operations',
+  summary: 'How this registry runs: the process that answers, jobs, webhooks, collection, and what it depends on',
+  description: `${WHO} Each part has two seconds; of one that cannot be read there is only \`problem\`.`,
+  params: none,
+  query: none,
+  answer: z.strictObject({
+    node: z.strictObject({
+      problem,
+      name: z.string().optional(),
+      version: z.string().optional(),
+      shape: z.enum(['embedded', 'cluster']).optional(),
+      storage: z.string().optional(),
+      store: z.string().optional().describe('ULID of the store.'),
+      started: time.optional(),
+      memory: bytes.optional().describe('Resident bytes of the process.'),
+      threads: z
+        .array(z.strictObject({ index: z.int().nonnegative(), requests: z.int().nonnegative() }))
+        .optional()
+        .describe('With the requests in progress of each.'),
+    }),
+    services: z.array(
+      z.strictObject({
+        name: z.enum(['store', 'redis']),
+        milliseconds: z.number().optional().describe('Of one request.'),
+        problem: z.string().optional(),
+      }),
+    ),
+    writes: z.strictObject({
+      problem,
+      state: z.enum(['writable', 'paused', 'read-only', 'replica']).optional(),
+      since: z.string().optional().describe('When the switch was turned on.'),
+      by: z.string().optional(),
+    }),
+    jobs: z.strictObject({
+      problem,
+      kinds: z
+        .array(
+          z.strictObject({
+            kind: z.string(),
+            waiting: z.int().nonnegative(),
+            active: z.int().nonnegative(),
+            delayed: z.int().nonnegative(),
+            failed: z.int().nonnegative().describe('Dead letters.'),
+            oldestSeconds: seconds.describe('How long the oldest has been ready to run.'),
+          }),
+        )
+        .optional(),
+      deadLetters: z
+        .array(
+          z.strictObject({
+            id: z.string(),
+            kind: z.string(),
+            attempts: z.int().nonnegative(),
+            reason: z.string(),
+            failed: time,
+          }),
+        )
+        .optional()
+        .describe('The newest 50.'),
+    }),
+    webhooks: z
+      .strictObject({
+        problem,
+        webhooks: z
+          .array(
+            z.strictObject({
+              name: z.string(),
+              host: z.string(),
+              format: z.string(),
+              state: z.enum(['not started', 'paused', 'failing', 'up to date', 'delivering']),
+              behind: z.strictObject({
+                changes: z.int().nonnegative(),
+                more: z.boolean().describe('Whether there are more than were counted.'),
+                seconds: seconds.describe('Age of the oldest.'),
+              }),
+              failing: z.strictObject({ since: time, attempts: z.int().nonnegative(), reason: z.string() }).optional(),
+              totals: z
+                .strictObject({
+                  delivered: z.int().nonnegative(),
+                  skipped: z.int().nonnegative(),
+                  failed: z.int().nonnegative(),
+                })
+                .optional(),
+            }),
+          )
+          .optional(),
+      })
+      .describe('Those of WEBHOOKS_FILE; empty if that is not set.'),
+    replica: z
+      .strictObject({
+        problem,
+        source: z.string().optional(),
+        promoted: z.string().optional(),
+        changes: z.int().nonnegative().optional(),
+        repositories: z.int().nonnegative().optional(),
+        bytes: bytes.optional(),
+        seconds: seconds.optional(),
+        more: z.boolean().optional(),
+        missing: z.int().nonnegative().optional().describe('Objects that the source lacks.'),
+      })
+      .describe('What this replica lacks of its source; empty if this store is no replica.'),
+    collection: z
+      .strictObject({
+        problem,
+        started: time.optional(),
+        finished: time.optional(),
+        examined: amount.optional(),
+        kept: amount.optional(),
+        freed: amount.optional(),
+        waiting: amount.optional(),
+        unlinked: z.int().nonnegative().optional(),
+        failures: z.int().nonnegative().optional(),
+        failed: z.string().optional().describe('Why it ended early.'),
+      })
+      .describe('The last one; empty before it.'),
+    retention: z
+      .strictObject({
+        problem,
+        started: time.optional(),
+        finished: time.optional(),
+        repositories: z.int().nonnegative().optional(),
+        tags: z.int().nonnegative().optional(),
+        manifests: z.int().nonnegative().optional(),
+        bytes: bytes.optional(),
+        failures: z.int().nonnegative().optional(),
+        failed: z.string().optional(),
+      })
+      .describe('The last run; empty before it.'),
+    holds: z.strictObject({
+      problem,
+      holds: z
+        .array(
+          z.strictObject({
+            id: z.string(),
+            name: z.string(),
+            moment: time,
+            until: time,
+            by: z.string(),
+            repositories: z.int().nonnegative(),
+          }),
+        )
+        .optional()
+        .describe('Pins, and backups in progress.'),
+    }),
+  }),
+  errors: [],
+});
+
+const name = z.string().max(63).describe('Of a webhook.');
+
+export const operationsOrder = command({
+  kind: 'api-order',
+  path: '/api/v1/operations',
+  summary:
+    'Turns the read-only switch, starts a collection or retention, retries a job, or orders something of a webhook',
+  description: `${WHO} As \`marina read-only\`, \`gc\`, \`retention\`, \`jobs --retry\` and \`webhooks\`.`,
+  body: z.discriminatedUnion('action', [
+    z.strictObject({ action: z.literal('read-only'), on: z.boolean() }),
+    z.strictObject({ action: z.enum(['collect', 'retain']) }),
+    z.strictObject({ action: z.literal('retry-job'), id: z.string().max(500) }),
+    z.strictObject({ action: z.enum(['pause-webhook', 'resume-webhook', 'test-webhook']), name }),
+    z.strictObject({
+      action: z.literal('replay-webhook'),
+      name,
+      since: z.string().max(500).describe('As `since` of /api/v1/changes.'),
+    }),
+  ]),
+  answer: z.strictObject({
+    done: z.boolean().describe('False: it was accepted, and happens later; or a webhook did not accept the test.'),
+    message: z.string(),
+  }),
+  errors: [],
+});
+
+export const OPERATIONS_ENDPOINTS = [operations, operationsOrder] as const;

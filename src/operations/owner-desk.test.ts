@@ -1,0 +1,62 @@
+import { expect, test } from 'bun:test';
+import { eventually } from '../../test/support/eventually.ts';
+import { InProcessQueue } from '../jobs/in-process.ts';
+import { POLICIES } from '../jobs/queue.ts';
+import { ProcessDesk } from './owner-desk.ts';
+
+/** A desk whose snapshots fail as long as `isBroken` says so, once each. */
+function openDesk(isBroken: () => boolean) {
+  const queue = new InProcessQueue({
+    run: async () => {
+      if (isBroken()) throw new Error('the disk is gone');
+    },
+    policies: { ...POLICIES, collect: { ...POLICIES.collect, attempts: 1 } },
+    now: Date.now,
+    sleep: (milliseconds) => Bun.sleep(milliseconds),
+    ended: () => {},
+    closeWithin: 1_000,
+  });
+  const desk = new ProcessDesk({
+    about: { name: 'n', version: '1', storage: 'memory', store: 's', shape: 'embedded', startedAt: 0 },
+    threads: async () => [{ index: 0, inFlight: 0 }],
+    memory: () => 1,
+    board: queue,
+    enqueue: (job) => queue.enqueue(job),
+    hasRetention: false,
+    writes: { turn: async () => {}, requireWritable: () => {} },
+    turned: async () => {},
+    webhooks: undefined,
+    orderWebhook: async () => true,
+    tryWebhookOut: async () => ({ kind: 'accepted', status: 200 }),
+    reader: { read: async () => undefined, list: async function* () {} },
+    feed: { page: () => Promise.reject(new Error('nobody reads')), start: () => Promise.reject(new Error('no feed')) },
+    now: Date.now,
+  });
+  return { desk, queue };
+}
+
+test('a dead letter is shown with its reason, and runs again when it is retried', async () => {
+  let isBroken = true;
+  const { desk, queue } = openDesk(() => isBroken);
+  await desk.order({ kind: 'collect' }, 'user:admin');
+  await eventually(async () => expect((await desk.jobs()).deadLetters).toHaveLength(1));
+  const [letter] = (await desk.jobs()).deadLetters;
+  expect(letter).toMatchObject({ kind: 'collect', attempts: 1, reason: 'the disk is gone' });
+  isBroken = false;
+  expect(await desk.order({ kind: 'retry-job', id: letter?.id ?? '' }, 'user:admin')).toMatchObject({ isDone: true });
+  await eventually(async () => {
+    const { counts, deadLetters } = await desk.jobs();
+    expect([deadLetters.length, counts.every(({ active, waiting }) => active + waiting === 0)]).toEqual([0, true]);
+  });
+  await expect(desk.order({ kind: 'retry-job', id: letter?.id ?? '' }, 'user:admin')).rejects.toThrow('dead letter');
+  await queue.close();
+});
+
+test('orders that cannot be carried out are refused', async () => {
+  const { desk, queue } = openDesk(() => false);
+  await expect(desk.order({ kind: 'retain' }, 'a')).rejects.toThrow('RETENTION_FILE');
+  await expect(desk.order({ kind: 'pause-webhook', name: 'A b' }, 'a')).rejects.toThrow('no such webhook');
+  await expect(desk.order({ kind: 'replay-webhook', name: 'chat', since: '' }, 'a')).rejects.toThrow('since:');
+  await queue.close();
+  await expect(desk.order({ kind: 'collect' }, 'a')).rejects.toThrow('could not be queued');
+});
