@@ -201,6 +201,7 @@ const STORAGE_INTERFACE = [
   'digest-object',
   'archive',
   'prepare',
+  'stored-reports',
 ].map((name) => `src/storage/${name}.ts`);
 const USES_STORAGE = [
   'access',

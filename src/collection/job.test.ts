@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { collectionPorts, never } from '../../test/support/collection.ts';
 import { A, bodyOf, CALLER, EXPIRY, openRegistry, text } from '../../test/support/registry.ts';
 import { type CollectionJobPorts, collectionJob } from './job.ts';
-import { lastReport } from './report.ts';
+import { collectionReports } from './report.ts';
 
 function open(changes: Partial<CollectionJobPorts> = {}) {
   const opened = openRegistry();
@@ -22,12 +22,12 @@ test('a requested run ends expired uploads and counts them; a scheduled one leav
   await abandonUpload(opened);
   await abandonUpload(opened);
   await opened.run('01JA', never);
-  expect((await lastReport(opened.driver))?.uploads).toEqual({ sessions: 0, bytes: 0 });
+  expect((await collectionReports.last(opened.driver))?.uploads).toEqual({ sessions: 0, bytes: 0 });
   opened.clock.advance(EXPIRY + 1);
   await opened.run(undefined, never);
-  expect((await lastReport(opened.driver))?.uploads).toBeUndefined();
+  expect((await collectionReports.last(opened.driver))?.uploads).toBeUndefined();
   await opened.run('01JB', never);
-  expect((await lastReport(opened.driver))?.uploads).toEqual({ sessions: 2, bytes: 8 });
+  expect((await collectionReports.last(opened.driver))?.uploads).toEqual({ sessions: 2, bytes: 8 });
   expect(await Array.fromAsync(opened.driver.list('uploads/'))).toEqual([]);
 });
 
@@ -35,7 +35,7 @@ test('garbage is collected even if uploads cannot be ended, and the report says 
   const phases: string[] = [];
   const { driver, run } = open({ sessions: { expire: () => Promise.reject(new Error('no answer')) } });
   await expect(run('01JA', never, ({ phase }) => void phases.push(phase))).rejects.toThrow('no answer');
-  expect(await lastReport(driver)).toMatchObject({
+  expect(await collectionReports.last(driver)).toMatchObject({
     request: '01JA',
     failed: 'expired uploads could not be ended: no answer',
     uploads: { sessions: 0, bytes: 0 },

@@ -1,7 +1,7 @@
 import type { SessionStore } from '../registry/sessions.ts';
 import { CollectionFailed, type CollectionProgress, collect } from './collect.ts';
 import type { CollectionPorts } from './ports.ts';
-import { type CollectionReport, saveReport } from './report.ts';
+import { type CollectionReport, collectionReports } from './report.ts';
 
 export interface CollectionJobPorts extends CollectionPorts {
   /** Whether scheduled runs collect (GC_ENABLED). */
@@ -28,7 +28,7 @@ export function collectionJob(ports: CollectionJobPorts): RunCollection {
     const keep = async (report: CollectionReport): Promise<void> => {
       const full = request === undefined ? report : { ...report, request, uploads };
       ports.onReport(full);
-      await saveReport(ports.driver, full);
+      await collectionReports.save(ports.driver, full);
     };
     try {
       const uploadsEnded =

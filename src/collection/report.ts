@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { COLLECTION_ANSWER, COLLECTION_REPORT } from '../storage/paths.ts';
+import { StoredReports } from '../storage/stored-reports.ts';
 
 const amount = z.object({ objects: z.int().nonnegative(), bytes: z.int().nonnegative() });
 
@@ -59,40 +59,7 @@ export function nothingCollected(run: string, now: number, failed: string): Coll
   };
 }
 
-/**
- * Stores the report, so that every node and command can read it. The report of a requested run is also stored separately, because a
- * scheduled run may replace it before it is read.
- */
-export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
-  await driver.put(COLLECTION_REPORT, encode(report));
-  if (report.request !== undefined) await answerCollection(driver, report);
-}
-
-/** Answers the process that requested the run, without replacing the report of the last run. */
-export async function answerCollection(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
-  await driver.put(COLLECTION_ANSWER, encode(report));
-}
-
-function encode(report: CollectionReport): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-}
-
-/** @returns undefined before the first run */
-export function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
-  return reportAt(COLLECTION_REPORT, driver);
-}
-
-/** The report of the last run that an operator requested; undefined if there was none. */
-export function lastRequestedReport(driver: StoreReader): Promise<CollectionReport | undefined> {
-  return reportAt(COLLECTION_ANSWER, driver);
-}
-
-async function reportAt(key: Key, driver: StoreReader): Promise<CollectionReport | undefined> {
-  const bytes = await driver.read(key);
-  if (bytes === undefined) return undefined;
-  try {
-    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
-  } catch {
-    return undefined;
-  }
-}
+export const collectionReports = new StoredReports<CollectionReport>(
+  { last: COLLECTION_REPORT, requested: COLLECTION_ANSWER },
+  schema,
+);

@@ -1,11 +1,11 @@
 import type { Orderer } from '../access/admin/interface.ts';
 import { type Hold, readHolds } from '../collection/holds.ts';
-import { lastReport } from '../collection/report.ts';
+import { collectionReports } from '../collection/report.ts';
 import { readSwitch, type WriteSwitch } from '../registry/write-switch.ts';
 import type { ReplicationSource } from '../replica/interface.ts';
 import { type Lag, lagOf } from '../replica/lag.ts';
 import { readReplicaMark } from '../replica/mark.ts';
-import { lastRetentionReport } from '../retention/report.ts';
+import { retentionReports } from '../retention/report.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { FORMAT } from '../storage/paths.ts';
 import { within } from '../system/within.ts';
@@ -58,8 +58,8 @@ export class NodeOperations implements Operations {
       partOf(owner.jobs()),
       partOf(owner.webhooks()),
       partOf(this.#replica()),
-      partOf(lastReport(reader)),
-      partOf(lastRetentionReport(reader)),
+      partOf(collectionReports.last(reader)),
+      partOf(retentionReports.last(reader)),
       partOf(this.#holds()),
     ]);
     return { node, services, writes, jobs, webhooks, replica, collection, retention, holds };

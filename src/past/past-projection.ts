@@ -11,10 +11,16 @@ import type {
   Projection,
   ReferrersQuery,
 } from '../projection/projection.ts';
+import {
+  blobUse,
+  inRepository,
+  manifestByDigest,
+  manifestByTag,
+  referrerPage,
+  tagPage,
+} from '../projection/state-answers.ts';
 import type { PastNames } from './past-names.ts';
 import type { PastState, PastStates } from './past-states.ts';
-
-const UNKNOWN = { kind: 'unknown' } as const;
 
 /** The views of repositories as they were, under their names of the past. They cannot be changed. */
 export class PastProjection implements Projection {
@@ -27,14 +33,11 @@ export class PastProjection implements Projection {
   }
 
   manifestByTag(name: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(name, (state) => {
-      const digest = state.tag(tag);
-      return digest === undefined ? undefined : found(state, digest);
-    });
+    return this.#ask(name, (state) => manifestByTag(state, tag));
   }
 
   manifestByDigest(name: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(name, (state) => found(state, digest));
+    return this.#ask(name, (state) => manifestByDigest(state, digest));
   }
 
   blob(name: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>> {
@@ -42,30 +45,21 @@ export class PastProjection implements Projection {
   }
 
   blobUse(name: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>> {
-    return this.#ask(name, (state) => {
-      const link = state.blob(digest);
-      return link === undefined ? undefined : { link, references: state.references(digest) };
-    });
+    return this.#ask(name, (state) => blobUse(state, digest));
   }
 
   tags(name: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
-    return this.#ask(name, (state) => {
-      const { names, more } = state.tagNames.page(after, limit);
-      return { items: names, more };
-    });
+    return this.#ask(name, (state) => tagPage(state, after, limit));
   }
 
   async referrers(
     name: RepositoryName,
     subject: Digest,
-    { artifactType, after }: ReferrersQuery,
+    query: ReferrersQuery,
     limit: number,
   ): Promise<Page<FoundManifest>> {
     const past = await this.#past(name);
-    const page = past?.state.referrers.get(subject)?.page(artifactType, after, limit);
-    if (past === undefined || page === undefined) return { items: [], more: false };
-    const items = page.names.map((digest) => found(past.state, digest)).filter((manifest) => manifest !== undefined);
-    return { items, more: page.more };
+    return past === undefined ? { items: [], more: false } : referrerPage(past.state, subject, query, limit);
   }
 
   /** The catalog of a moment is a request of its own: PastRegistry answers it. */
@@ -89,13 +83,4 @@ export class PastProjection implements Projection {
     const past = this.#names.parse(name);
     return past === undefined ? undefined : this.#states.at(past.repo, past.moment);
   }
-}
-
-function found(state: RepositoryState, digest: Digest): FoundManifest | undefined {
-  const record = state.manifest(digest);
-  return record === undefined ? undefined : { digest, record };
-}
-
-function inRepository<T>(state: RepositoryState | undefined, answer: (state: RepositoryState) => T): InRepository<T> {
-  return state?.exists === true ? { kind: 'known', value: answer(state) } : UNKNOWN;
 }

@@ -18,10 +18,9 @@ import type {
   SlotsShown,
 } from './projection.ts';
 import { aheadOf, Resident, type ResidentPorts } from './resident.ts';
+import { blobUse, inRepository, manifestByDigest, manifestByTag, referrerPage, tagPage } from './state-answers.ts';
 import { Follower } from './threads/follower.ts';
 import type { Heads } from './threads/heads.ts';
-
-const UNKNOWN = { kind: 'unknown' } as const;
 
 export interface MemoryProjectionPorts extends ResidentPorts {
   /** Estimated bytes of memory for folded states; the least recently used are evicted and folded again when needed. */
@@ -56,14 +55,11 @@ export class MemoryProjection implements Projection, Replayer, SlotsShown {
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(repo, (state) => {
-      const digest = state.tag(tag);
-      return digest === undefined ? undefined : found(state, digest);
-    });
+    return this.#ask(repo, (state) => manifestByTag(state, tag));
   }
 
   manifestByDigest(repo: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(repo, (state) => found(state, digest));
+    return this.#ask(repo, (state) => manifestByDigest(state, digest));
   }
 
   blob(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>> {
@@ -71,30 +67,21 @@ export class MemoryProjection implements Projection, Replayer, SlotsShown {
   }
 
   blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>> {
-    return this.#ask(repo, (state) => {
-      const link = state.blob(digest);
-      return link === undefined ? undefined : { link, references: state.references(digest) };
-    });
+    return this.#ask(repo, (state) => blobUse(state, digest));
   }
 
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
-    return this.#ask(repo, (state) => {
-      const { names, more } = state.tagNames.page(after, limit);
-      return { items: names, more };
-    });
+    return this.#ask(repo, (state) => tagPage(state, after, limit));
   }
 
   async referrers(
     repo: RepositoryName,
     subject: Digest,
-    { artifactType, after }: ReferrersQuery,
+    query: ReferrersQuery,
     limit: number,
   ): Promise<Page<FoundManifest>> {
     const { state } = await this.#fresh(repo);
-    const page = state.referrers.get(subject)?.page(artifactType, after, limit);
-    if (page === undefined) return { items: [], more: false };
-    const items = page.names.map((digest) => found(state, digest)).filter((manifest) => manifest !== undefined);
-    return { items, more: page.more };
+    return referrerPage(state, subject, query, limit);
   }
 
   repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -280,15 +267,6 @@ export class MemoryProjection implements Projection, Replayer, SlotsShown {
       this.#weight -= resident.weight;
     }
   }
-}
-
-function found(state: RepositoryState, digest: Digest): FoundManifest | undefined {
-  const record = state.manifest(digest);
-  return record === undefined ? undefined : { digest, record };
-}
-
-function inRepository<T>(state: RepositoryState, answer: (state: RepositoryState) => T): InRepository<T> {
-  return state.exists ? { kind: 'known', value: answer(state) } : UNKNOWN;
 }
 
 function emptyLog(): WalkedLog {

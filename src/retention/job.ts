@@ -3,7 +3,7 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { type ExpiringTag, MAX_EXPIRING, saveExpiring } from './expiring.ts';
 import type { PulledAt } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
-import { answerRetention, nothingRetained, type RetentionReport, saveRetentionReport } from './report.ts';
+import { nothingRetained, type RetentionReport, retentionReports } from './report.ts';
 import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver' | 'onExpiring'> {
@@ -31,7 +31,7 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
       const message = 'RETENTION_FILE is not set in the process that runs retention';
       const failed = { ...nothingRetained(ports.now(), message), ...requested };
       onReport(failed);
-      return await answerRetention(ports.driver, failed);
+      return await retentionReports.answer(ports.driver, failed);
     }
     const expiring: ExpiringTag[] = [];
     const onExpiring = (tags: readonly ExpiringTag[]): void => {
@@ -41,6 +41,6 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
     const report = await retain({ ...ports, policy, pulls, onExpiring }, signal, onProgress);
     if (policy.announces) await saveExpiring(ports.driver, expiring);
     onReport({ ...report, ...requested });
-    await saveRetentionReport(ports.driver, { ...report, ...requested });
+    await retentionReports.save(ports.driver, { ...report, ...requested });
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { RETENTION_ANSWER, RETENTION_REPORT } from '../storage/paths.ts';
+import { StoredReports } from '../storage/stored-reports.ts';
 
 const schema = z.object({
   /** Milliseconds. */
@@ -28,37 +28,7 @@ export function nothingRetained(now: number, failed: string): RetentionReport {
   return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
 }
 
-/** Stores the report, so that every node and command can read it. The report of a requested run is also stored separately. */
-export async function saveRetentionReport(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
-  await driver.put(RETENTION_REPORT, encode(report));
-  if (report.request !== undefined) await answerRetention(driver, report);
-}
-
-/** Stores the report of a requested run for its requester only. */
-export async function answerRetention(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
-  await driver.put(RETENTION_ANSWER, encode(report));
-}
-
-function encode(report: RetentionReport): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-}
-
-/** @returns undefined before the first run */
-export function lastRetentionReport(driver: StoreReader): Promise<RetentionReport | undefined> {
-  return reportAt(RETENTION_REPORT, driver);
-}
-
-/** The report of the last requested run; undefined if there was none. */
-export function lastRequestedRetention(driver: StoreReader): Promise<RetentionReport | undefined> {
-  return reportAt(RETENTION_ANSWER, driver);
-}
-
-async function reportAt(key: Key, driver: StoreReader): Promise<RetentionReport | undefined> {
-  const bytes = await driver.read(key);
-  if (bytes === undefined) return undefined;
-  try {
-    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
-  } catch {
-    return undefined;
-  }
-}
+export const retentionReports = new StoredReports<RetentionReport>(
+  { last: RETENTION_REPORT, requested: RETENTION_ANSWER },
+  schema,
+);

@@ -5,7 +5,7 @@ import { collectionJob, type RunCollection } from '../collection/job.ts';
 import { memoryTrimmer } from '../collection/memory.ts';
 import { createPacer } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
-import { type CollectionReport, lastReport } from '../collection/report.ts';
+import { type CollectionReport, collectionReports } from '../collection/report.ts';
 import { openSpillFiles } from '../collection/spill-files.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { SessionStore } from '../registry/sessions.ts';
@@ -106,7 +106,7 @@ export function observeCollections(
   { driver }: Pick<OpenedStore, 'driver'>,
   failed: (error: unknown) => void,
 ): void {
-  telemetry.collections.observe({ last: () => withScrapeTimeout(lastReport(driver)), failed });
+  telemetry.collections.observe({ last: () => withScrapeTimeout(collectionReports.last(driver)), failed });
 }
 
 /** Awaits an answer of the store for a scrape. @throws Error after SCRAPE_TIMEOUT_MS */

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
 import { createHold, type HoldContent, removeHold } from '../collection/holds.ts';
-import { type CollectionReport, lastRequestedReport } from '../collection/report.ts';
+import { type CollectionReport, collectionReports } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { collectionProgress, OPERATOR, retentionProgress } from '../control/protocol.ts';
@@ -12,7 +12,7 @@ import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
-import { lastRequestedRetention, type RetentionReport } from '../retention/report.ts';
+import { type RetentionReport, retentionReports } from '../retention/report.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, operatorLabel, sleep } from './basics.ts';
@@ -80,7 +80,7 @@ function throughServer(server: ControlClient, reader: StoreReader): Operator {
         const progress = await server.collectionProgress();
         if (progress !== undefined) onProgress(progress);
       };
-      return { report: () => follow(request, () => lastRequestedReport(reader), poll) };
+      return { report: () => follow(request, () => collectionReports.lastRequested(reader), poll) };
     },
     retain: async (onProgress) => {
       const request = idFactory()();
@@ -89,7 +89,7 @@ function throughServer(server: ControlClient, reader: StoreReader): Operator {
         const progress = await server.retentionProgress();
         if (progress !== undefined) onProgress(progress);
       };
-      return { report: () => follow(request, () => lastRequestedRetention(reader), poll) };
+      return { report: () => follow(request, () => retentionReports.lastRequested(reader), poll) };
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
     restore: (repo, wanted) => server.restore(repo, wanted),
@@ -130,12 +130,12 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     collect: async (onProgress) => {
       const job = await enqueue('collect');
       const poll = progressOf(job, collectionProgress, onProgress);
-      return { report: () => follow(job.request, () => lastRequestedReport(reader), poll) };
+      return { report: () => follow(job.request, () => collectionReports.lastRequested(reader), poll) };
     },
     retain: async (onProgress) => {
       const job = await enqueue('retain');
       const poll = progressOf(job, retentionProgress, onProgress);
-      return { report: () => follow(job.request, () => lastRequestedRetention(reader), poll) };
+      return { report: () => follow(job.request, () => retentionReports.lastRequested(reader), poll) };
     },
     deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
     restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver: opened.driver }),

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AccessPolicy } from '../access/access.ts';
-import { lastReport } from '../collection/report.ts';
+import { collectionReports } from '../collection/report.ts';
 import type { Cursor } from '../feed/cursor.ts';
 import { ALL_CHANGES, type Feed } from '../feed/feed.ts';
 import { READ_AHEAD } from '../journal/log.ts';
@@ -264,7 +264,7 @@ function garbageOf({ opened, logger }: OverviewPorts): () => Promise<Totals['gar
   return async () => {
     if (performance.now() - readAt < GARBAGE_FOR_MS) return known;
     try {
-      const report = await withScrapeTimeout(lastReport(opened.driver));
+      const report = await withScrapeTimeout(collectionReports.last(opened.driver));
       known = report && { ...report.waiting, at: new Date(report.finishedAt).toISOString() };
       readAt = performance.now();
     } catch (error) {

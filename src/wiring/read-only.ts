@@ -1,4 +1,4 @@
-import { answerCollection, nothingCollected } from '../collection/report.ts';
+import { collectionReports, nothingCollected } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import {
@@ -11,7 +11,7 @@ import {
   type WriteSwitchPorts,
 } from '../registry/write-switch.ts';
 import { readReplicaMark } from '../replica/mark.ts';
-import { answerRetention, nothingRetained } from '../retention/report.ts';
+import { nothingRetained, retentionReports } from '../retention/report.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { ALONE, type Thread } from '../threads/thread.ts';
@@ -113,13 +113,13 @@ export function collectWhileWritable<Progress>(
   newId: () => string,
 ): Job<Progress> {
   return whileWritable(run, writes, (request) =>
-    answerCollection(driver, { ...nothingCollected(newId(), Date.now(), STOPPED), request }),
+    collectionReports.answer(driver, { ...nothingCollected(newId(), Date.now(), STOPPED), request }),
   );
 }
 
 export function retainWhileWritable<Progress>(run: Job<Progress>, writes: WriteSwitch, driver: Put): Job<Progress> {
   return whileWritable(run, writes, (request) =>
-    answerRetention(driver, { ...nothingRetained(Date.now(), STOPPED), request }),
+    retentionReports.answer(driver, { ...nothingRetained(Date.now(), STOPPED), request }),
   );
 }
 

@@ -7,7 +7,7 @@ import type { RetentionView } from '../retention/interface.ts';
 import { type RetentionJobPorts, type RunRetention, retentionJob } from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import { parsePolicy } from '../retention/policy-file.ts';
-import { lastRetentionReport, type RetentionReport } from '../retention/report.ts';
+import { type RetentionReport, retentionReports } from '../retention/report.ts';
 import type { PlanPorts, Removed } from '../retention/retain.ts';
 import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -106,7 +106,7 @@ export function logRetention(logger: Logger): Required<Pick<RetentionWiring, 'on
 /** Shows the last retention run under /metrics, whichever process ran it. */
 export function observeRetention(telemetry: Telemetry, { driver }: Pick<OpenedStore, 'driver'>, logger: Logger): void {
   telemetry.retention.observe({
-    last: () => withScrapeTimeout(lastRetentionReport(driver)),
+    last: () => withScrapeTimeout(retentionReports.last(driver)),
     failed: (error) => logger.warn({ err: error }, 'the last run of retention could not be read'),
   });
 }

@@ -147,5 +147,3 @@ export const BUGS = {
       }),
   },
 } as const satisfies Record<string, Bug>;
-
-export type BugName = keyof typeof BUGS;

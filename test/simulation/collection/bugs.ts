@@ -168,8 +168,6 @@ export const BAD_CLOCKS: CollectionBug = {
   plan: LINKERS,
 };
 
-export type CollectionBugName = keyof typeof BUGS;
-
 function isLink(decision: Decision<unknown>): boolean {
   return decision.kind === 'accepted' && decision.events.some(({ type }) => type === 'blob.linked');
 }

@@ -60,5 +60,3 @@ export const FEED_BUGS = {
   },
   'nothing finds what was not reported': { focus: CROWD, neverSweeps: true },
 } as const satisfies Record<string, FeedBug & { readonly focus: Focus }>;
-
-export type FeedBugName = keyof typeof FEED_BUGS;
