@@ -1,11 +1,12 @@
 // usage: bun scripts/pictures.ts: pictures of the page in docs/ui/, of each view in both themes. They are looked at by people; no test
 // compares them.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
 import { writeAccessFiles } from '../test/access/world.ts';
 import { tools } from '../test/support/command.ts';
 import { image, pushImage } from '../test/support/oci.ts';
-import { cleanUp, startServer } from '../test/support/server.ts';
+import { cleanUp, startServer, temporaryFolder } from '../test/support/server.ts';
 import { attach, builtImage, chart, pushMultiPlatform, README } from '../test/ui/content.ts';
 
 const FOLDER = new URL('../docs/ui/', import.meta.url);
@@ -29,6 +30,19 @@ rules:
   - { who: 'oidc:harbour:**', repositories: ['**'], actions: [pull] }
 issuers:
   - { name: harbour, issuer: 'https://idp.example', audience: registry, web: { clientId: marina } }
+`;
+
+const RETENTION = `
+rules:
+  - name: releases
+    repositories: ['harbour/services/*']
+    immutable: { tags: ['1.*'] }
+    keep:
+      - tags: ['1.*', latest]
+      - tags: ['build-*']
+        newest: 5
+      - pushedWithin: 14d
+    deleteUntagged: 30d
 `;
 
 async function fill(url: string): Promise<void> {
@@ -58,7 +72,9 @@ async function fill(url: string): Promise<void> {
     await pushImage(url, name, image(), 'v1');
 }
 
-const server = await startServer();
+const RETENTION_FILE = join(temporaryFolder('rules'), 'retention.yaml');
+writeFileSync(RETENTION_FILE, RETENTION);
+const server = await startServer({ RETENTION_FILE });
 const restricted = await startServer(writeAccessFiles(RULES).env);
 try {
   await fill(server.url);

@@ -168,6 +168,30 @@ describe('an image', () => {
   });
 });
 
+test('an AI model and a WebAssembly component say what their configs say', async () => {
+  const model = json(
+    { descriptor: { name: 'tides', vendor: 'harbour' }, config: { format: 'gguf', paramSize: '7b' } },
+    'application/vnd.cncf.model.config.v1+json',
+  );
+  const weights = json('weights', 'application/vnd.cncf.model.weight.v1.gguf');
+  await push(A, image({ config: model, layers: [weights] }), 'model');
+  expect(await described('model')).toMatchObject({
+    kind: 'model',
+    facts: { 'descriptor.name': 'tides', 'config.format': 'gguf', 'config.paramSize': '7b' },
+  });
+  const module = json(
+    { architecture: 'wasm', os: 'wasip2', layerDigests: ['sha256:0'], component: { exports: ['wasi:http/handler'] } },
+    'application/vnd.wasm.config.v0+json',
+  );
+  await push(A, image({ config: module, layers: [json('wasm', 'application/wasm')] }), 'wasm');
+  expect(await described('wasm')).toMatchObject({
+    kind: 'wasm',
+    facts: { architecture: 'wasm', os: 'wasip2', 'component.exports': 'wasi:http/handler' },
+  });
+  await push(A, app, 'v1');
+  expect((await described('v1')).facts).toEqual({});
+});
+
 describe('what is attached', () => {
   const subject = app.descriptor;
   const kinds = (attached: readonly Attached[]) => attached.map(({ kind, via }) => `${kind} by ${via}`);

@@ -102,6 +102,31 @@ describe('a person who has logged in', () => {
     expect(back.html).toContain('admin');
   });
 
+  test('copies tags with the right to create, moves them with the right to push, and pins with the right to administer', async () => {
+    await pushAsAdmin(server.url, OURS, 'copied');
+    await pushAsAdmin(server.url, OURS, 'other');
+    const [creator, pusher, admin] = [await loggedIn('creator'), await loggedIn('pusher'), await loggedIn('admin')];
+    const copy = async (visitor: Visitor, name: string) =>
+      await visitor.submit(page(OURS, ':copied'), page(OURS, '/-/tag'), [['name', name]]);
+    const move = async (visitor: Visitor) => {
+      const asked = await copy(visitor, 'other');
+      return (await visitor.post(page(OURS, '/-/tag'), hiddenFields(asked.html, page(OURS, '/-/tag')))).status;
+    };
+    expect((await copy(creator, 'another')).status).toBe(303);
+    expect([await move(creator), await move(pusher)]).toEqual([403, 303]);
+
+    const days: [string, string] = ['days', '30'];
+    const [token] = hiddenFields((await pusher.get('/ui/')).html, '/ui/logout');
+    const fields = token === undefined ? [days] : [token, days];
+    expect((await pusher.post(page(OURS, '/-/pin'), fields)).status).toBe(403);
+    expect((await pusher.get(page(OURS))).html).not.toContain('Pin what is here now');
+    expect((await admin.submit(page(OURS), page(OURS, '/-/pin'), [days])).status).toBe(303);
+    const shown = (await pusher.get(page(OURS))).html;
+    expect([shown.includes('id="pins"'), shown.includes('/-/unpin')]).toEqual([true, false]);
+    expect((await admin.submit(page(OURS), page(OURS, '/-/unpin'))).status).toBe(303);
+    expect((await pusher.get(page(OURS))).html).not.toContain('id="pins"');
+  });
+
   test('is logged out on every thread at once, though the cookie is sent again', async () => {
     const visitor = await loggedIn('reader');
     const [cookie] = [...visitor.cookies];

@@ -1,12 +1,14 @@
 // The page in a real browser: with and without scripts, wide and narrow, light and dark, by keyboard, checked by axe-core.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { formatCompactTime, secondOf } from '../../src/past/moment.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
 import { image, pushImage } from '../support/oci.ts';
-import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from './content.ts';
 
@@ -17,6 +19,14 @@ const CHART = 'harbour/charts/berths';
 const TIDES = 'harbour/services/tides';
 const HOSTILE_REPO = 'strangers/image';
 const PAGE = `/ui/repositories/${REPO}`;
+const RULES = `
+rules:
+  - name: releases
+    repositories: ['harbour/**']
+    immutable: { tags: ['1.4.*'] }
+    keep: [{ tags: ['1.*'] }, { pushedWithin: 20h }]
+    deleteUntagged: 7d
+`;
 /** Every view with content. `{then}` is a moment at which there was some. */
 const VIEWS = [
   '/ui/',
@@ -52,7 +62,9 @@ let browser: WatchedBrowser;
 let imageDigest: string;
 let then: string;
 beforeAll(async () => {
-  server = await startServer({ THREADS: '1' });
+  const RETENTION_FILE = join(temporaryFolder('rules'), 'retention.yaml');
+  writeFileSync(RETENTION_FILE, RULES);
+  server = await startServer({ THREADS: '1', RETENTION_FILE });
   browser = await WatchedBrowser.launch(server.url);
   await fill(server.url);
   then = formatCompactTime(secondOf(Date.now()));
@@ -157,11 +169,30 @@ test.each([
   });
 });
 
+test('the questions before a delete and before a tag is moved pass axe-core, and fit a phone', async () => {
+  await open({ viewport: { width: 320, height: 640 }, bypassCSP: true }, async (page) => {
+    const expectFine = async (title: string): Promise<void> => {
+      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+      expect([title, await overflow(page), await seriousFaults(page, '')]).toEqual([title, 0, []]);
+    };
+    await page.goto(server.url + PAGE);
+    for (const box of await page.getByRole('checkbox').all()) await box.check();
+    await page.getByRole('button', { name: 'Delete chosen' }).click();
+    await expectFine(`Delete 2 tags of ${REPO}?`);
+    await page.goto(`${server.url}${PAGE}@${imageDigest}`);
+    await page.getByLabel('Another tag for this manifest').fill('1.3.0');
+    await page.getByRole('button', { name: 'Add tag' }).click();
+    await expectFine(`Move 1.3.0 of ${REPO}?`);
+  });
+});
+
 test('an image is shown with its commands, config and history, and an older value of its tag is restored without scripts', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${server.url}${PAGE}:latest`);
     expect(await page.locator('.steps').textContent()).toContain('COPY dist/harbour /usr/bin/harbour');
     expect(await page.locator('main').textContent()).toContain('HARBOUR_DEPTH');
+    await page.getByText('Manifest as JSON').click();
+    expect(await page.locator('.json-key').first().textContent()).toBe('"schemaVersion"');
     await page.getByRole('button', { name: 'Restore this' }).first().click();
     await page.waitForURL(`${server.url}${PAGE}:latest`);
     expect(await page.locator('.digest-whole').textContent()).toContain(imageDigest);
