@@ -16,6 +16,8 @@ const VIEWS: Readonly<Record<string, string>> = {
   repository: `/ui/repositories/${REPO}`,
   index: `/ui/repositories/${REPO}:latest`,
   image: '/ui/repositories/harbour/services/tides:build-7',
+  storage: '/ui/storage',
+  'repository-storage': `/ui/storage?repository=${REPO}`,
 };
 const WIDE = { viewport: { width: 1280, height: 860 } };
 const FORMS: Readonly<Record<string, BrowserContextOptions>> = {

@@ -46,7 +46,7 @@ import { openWriteSwitch } from './wiring/read-only.ts';
 import { openReplication } from './wiring/replica.ts';
 import { identityFrom, openSource } from './wiring/replica-source.ts';
 import { openRequestLimits } from './wiring/request-limits.ts';
-import { explainRetention, openPolicy } from './wiring/retention.ts';
+import { explainRetention, openPolicy, rememberPulls } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
 import { openStore } from './wiring/store.ts';
 import { shareOf, threadsOf } from './wiring/thread-share.ts';
@@ -118,6 +118,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const replication = await openReplication({ config, source, opened, newId, node, logger, telemetry, thread });
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread, replication.writes);
   const pulls = await openPulls({ opened, policy, newId, logs, thread, folderThread });
+  const pullTimes = rememberPulls(policy, opened);
   const expiring = watchExpiring(opened, policy, logger);
   const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node }, thread);
   const shapePorts: ShapePorts = {
@@ -224,8 +225,9 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       counted: shape.counted,
       access: access.policy,
       expiring: () => expiring?.announced() ?? [],
+      pulls: policy?.pullWindow === undefined ? undefined : pullTimes,
     }),
-    retention: explainRetention(policy, opened, { access: access.policy, stateOf: past.stateOf }),
+    retention: explainRetention(policy, { access: access.policy, stateOf: past.stateOf, pulls: pullTimes }),
     pins: new RepositoryPins({
       ...{ driver, access: access.policy, stateOf: past.stateOf, newId, now: Date.now },
       requireWritable: () => writes.requireWritable(),

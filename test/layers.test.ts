@@ -262,6 +262,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   preact: ['src/ui/jsx/', 'src/ui/browser/'],
   'preact-render-to-string': ['src/ui/jsx/'],
   'markdown-it': ['src/ui/components/markdown.tsx'],
+  'd3-hierarchy': ['src/ui/models/'],
   pino: ['src/telemetry/'],
   'pino-pretty': ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],

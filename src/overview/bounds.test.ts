@@ -83,7 +83,13 @@ test('a caller who sees nothing gets nothing, and nothing is read', () => {
   expect(search.run(asked('release abcdef'), none)).toEqual({ hits: [], counts, isCut: false, more: false });
   expect(storage.totals(none)).toEqual({ repositories: 0, tags: 0, bytes: 0, stored: 0 });
   const rest = { count: 0, bytes: 0 };
-  expect(storage.report(everything, none)).toEqual({ repositories: [], rest, largest: [], oldest: [] });
+  expect(storage.report(everything, none)).toEqual({
+    repositories: [],
+    rest,
+    largest: [],
+    oldest: [],
+    knowsPulls: false,
+  });
   expect(repositories.page({ sort: 'name', limit: 10 }, none, 0).items).toEqual([]);
 });
 
@@ -95,6 +101,17 @@ test('the oldest visible tags are found behind any number of hidden ones', () =>
   const only = { ...everything, repo: nameOf(HIDDEN_ROWS + 2) };
   expect(storage.report(only, visible).oldest.map(({ repository }) => repository)).toEqual([only.repo]);
   expect(storage.report({ ...only, repo: 'secret/app-1' as RepositoryName }, visible).oldest).toEqual([]);
+});
+
+test('a tag that was pulled counts as used since then, however long ago it was set', () => {
+  const storage = new Storage(file.writer);
+  const [first] = ids;
+  const pulledAt = (repo: RepositoryName): number => (repo === nameOf(first ?? 0) ? Date.UTC(2030, 0, 1) : 0);
+  const { oldest, knowsPulls } = storage.report(everything, visible, pulledAt);
+  expect(knowsPulls).toBe(true);
+  expect(oldest.map(({ repository }) => repository)).toEqual(ids.slice(1, 101).map(nameOf));
+  const own = storage.report({ ...everything, repo: nameOf(first ?? 0) }, visible, pulledAt);
+  expect(own.oldest).toMatchObject([{ unusedSince: '2030-01-01T00:00:00.000Z' }]);
 });
 
 test('who shares is not counted any further than an answer may read', () => {

@@ -31,7 +31,7 @@ export class EmptyOverview implements Overview {
 
   async storage(): Promise<StorageReport> {
     const rest = { count: 0, bytes: 0 };
-    return { repositories: [], rest, largest: [], oldest: [], expiring: [], isComplete: true };
+    return { repositories: [], rest, largest: [], oldest: [], knowsPulls: false, expiring: [], isComplete: true };
   }
 
   async sharers(): Promise<Sharers> {

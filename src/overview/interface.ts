@@ -191,17 +191,24 @@ export interface StorageReport extends Complete {
   /** Repositories that are not in the list. */
   readonly rest: { readonly count: number; readonly bytes: number };
   readonly largest: readonly (StoragePart & { readonly repository: RepositoryName })[];
-  /** Tags that were set the longest ago. */
+  /** Tags that have been unused for the longest time; that first. */
   readonly oldest: readonly {
     readonly repository: RepositoryName;
     readonly tag: Tag;
     readonly digest: Digest;
     readonly bytes: number;
     readonly set: string;
+    /** Since when it was neither set nor, if `knowsPulls`, pulled. A tag whose pulls nobody recorded may have been pulled until then. */
+    readonly unusedSince: string;
   }[];
+  /** Whether the times of pulls are recorded: only if a rule of retention depends on them. */
+  readonly knowsPulls: boolean;
   /** Tags that retention will delete within a day, as its last run announced. */
   readonly expiring: readonly { readonly repository: RepositoryName; readonly tag: Tag; readonly digest: Digest }[];
 }
+
+/** The latest time at which a tag may have been pulled, in milliseconds. */
+export type PulledAt = (repo: RepositoryName, tag: Tag, digest: Digest) => number;
 
 export interface Sharers {
   readonly repositories: readonly RepositoryName[];

@@ -35,8 +35,11 @@ test('a repository that is added while it is decided what the caller may see is 
     allowsRegistry: () => false,
   };
   const database = openIndex(file.path);
-  const ports = { database, access, now: Date.now, garbage: async () => undefined, expiring: () => [] };
-  const overview = new OverviewService({ ...ports, caughtUp: async () => true });
+  const overview = new OverviewService({
+    ...{ database, access, now: Date.now, garbage: async () => undefined, pulls: async () => undefined },
+    expiring: () => [],
+    caughtUp: async () => true,
+  });
   expect(await overview.totals(CALLER)).toMatchObject({ repositories: 1, bytes: 10 });
   isAdded = true;
   expect(await overview.totals(CALLER)).toMatchObject({ repositories: 1, bytes: 10 });

@@ -4,6 +4,7 @@ import type { Digest, RepositoryName } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type {
   Overview,
+  PulledAt,
   RepositoriesPage,
   RepositoriesRequest,
   SearchRequest,
@@ -31,6 +32,8 @@ export interface OverviewPorts {
   readonly caughtUp: () => Promise<boolean>;
   /** What the last collection left; undefined if none ran. */
   readonly garbage: () => Promise<Totals['garbage']>;
+  /** When tags were last pulled; undefined if that is not recorded, or cannot be read. */
+  readonly pulls: () => Promise<PulledAt | undefined>;
   /** Tags that retention has announced to delete. */
   readonly expiring: () => StorageReport['expiring'];
 }
@@ -79,10 +82,11 @@ export class OverviewService implements Overview {
   }
 
   async storage(request: StorageRequest, caller: Caller): Promise<StorageReport> {
-    const { access, expiring } = this.#ports;
+    const { access, expiring, pulls } = this.#ports;
     const shows = showsTo(caller, access);
+    const pulledAt = await pulls();
     return await this.#answer(caller, (visible) => ({
-      ...this.#storage.report(request, visible),
+      ...this.#storage.report(request, visible, pulledAt),
       expiring: expiring().filter(
         ({ repository }) => (request.repo === undefined || request.repo === repository) && shows(repository),
       ),

@@ -1,13 +1,15 @@
 import type { Database } from 'bun:sqlite';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { Effort } from './effort.ts';
-import type { StoragePart, StorageReport, StorageRequest, Totals } from './interface.ts';
+import type { PulledAt, StoragePart, StorageReport, StorageRequest, Totals } from './interface.ts';
 import { MAX_SHARERS, prepareSharing, Sharing, type SharingStatements } from './sharing.ts';
 import { isoOf } from './times.ts';
 import { type Filter, type Visible, visibleIn } from './visible.ts';
 
 /** The largest contents and the oldest tags that are listed. */
 const MAX_LISTED = 100;
+/** Tags that are compared by their last use: those that were set the longest ago. */
+const MAX_COMPARED = 2_000;
 /** The largest contents that are looked at for a caller who sees only some. */
 const MAX_EXAMINED = 5_000;
 /** Links of the visible repositories up to which it is found out what they store, if they are not all. */
@@ -65,9 +67,13 @@ export class Storage {
   report(
     { repo, repositories, parts }: StorageRequest,
     visible: Visible,
+    pulledAt?: PulledAt,
   ): Omit<StorageReport, 'isComplete' | 'expiring'> {
     const { largest, sums } = this.#statements;
-    if (visible.size === 0) return { repositories: [], rest: { count: 0, bytes: 0 }, largest: [], oldest: [] };
+    const knowsPulls = pulledAt !== undefined;
+    if (visible.size === 0) {
+      return { repositories: [], rest: { count: 0, bytes: 0 }, largest: [], oldest: [], knowsPulls };
+    }
     const { filter } = visible;
     const sharing = new Sharing(this.#sharing, visible);
     const rows = largest.all({ ...filter, name: repo ?? null, limit: repositories });
@@ -80,25 +86,39 @@ export class Storage {
           ? { count: (all?.repositories ?? 0) - rows.length, bytes: (all?.bytes ?? 0) - listed }
           : { count: 0, bytes: 0 },
       largest: this.#largestContents(repo, visible),
-      oldest: this.#oldest(repo, all?.tags ?? 0, visible),
+      oldest: this.#oldest(repo, all?.tags ?? 0, visible, pulledAt),
+      knowsPulls,
     };
   }
 
   /** @param tags those of the visible repositories */
-  #oldest(repo: RepositoryName | undefined, tags: number, visible: Visible): StorageReport['oldest'] {
+  #oldest(
+    repo: RepositoryName | undefined,
+    tags: number,
+    visible: Visible,
+    pulledAt: PulledAt | undefined,
+  ): StorageReport['oldest'] {
     const { repository, oldest, oldestIn } = this.#statements;
     const only = repo === undefined ? undefined : (repository.get({ name: repo })?.id ?? 0);
     const isFew = !visible.isAll && tags <= MAX_TAGS;
     const ids = only !== undefined ? [only] : isFew ? [...visible.ids] : undefined;
-    const rows = ids === undefined ? oldest.iterate() : oldestIn.all({ repos: JSON.stringify(ids), limit: MAX_LISTED });
+    // Pulls change the order, so more tags are compared than are listed.
+    const limit = pulledAt === undefined ? MAX_LISTED : MAX_COMPARED;
+    const rows = ids === undefined ? oldest.iterate() : oldestIn.all({ repos: JSON.stringify(ids), limit });
     const effort = new Effort(MAX_TAGS_EXAMINED);
-    const found: StorageReport['oldest'][number][] = [];
+    const found: (Omit<StorageReport['oldest'][number], 'unusedSince'> & { readonly usedAt: number })[] = [];
     for (const { repo: id, tag, digest, bytes, set_at } of rows) {
-      const name = visible.nameOf(id);
-      if (name !== undefined) found.push({ repository: name, tag, digest, bytes, set: isoOf(set_at) });
-      if (!effort.read() || found.length === MAX_LISTED) break;
+      const repository = visible.nameOf(id);
+      if (repository !== undefined) {
+        const usedAt = Math.max(set_at, pulledAt?.(repository, tag, digest) ?? 0);
+        found.push({ repository, tag, digest, bytes, set: isoOf(set_at), usedAt });
+      }
+      if (!effort.read() || found.length === limit) break;
     }
-    return found;
+    return found
+      .toSorted((one, other) => one.usedAt - other.usedAt)
+      .slice(0, MAX_LISTED)
+      .map(({ usedAt, ...each }) => ({ ...each, unusedSince: isoOf(usedAt) }));
   }
 
   #repository(

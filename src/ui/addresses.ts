@@ -26,6 +26,9 @@ export const ROBOTS = '/ui/access/robots';
 export const COMPARE = '/ui/compare';
 /** The past, by a moment and the address of a page of today; alone, a form's address that leads to one. */
 export const PAST = '/ui/at';
+export const STORAGE = '/ui/storage';
+/** What the picture of that page is drawn from, as JSON. */
+export const STORAGE_MAP = '/ui/storage/map';
 const REPOSITORIES = '/ui/repositories/';
 
 /** A repository as it is, or as it was at a moment (the end of a second). */
@@ -154,6 +157,16 @@ export interface AccessQuery {
 export function accessAddress(query: Partial<AccessQuery> = {}): string {
   const { q, who, repository, action, claims } = query;
   return withQuery(ACCESS, { q, who, repository, action, claims });
+}
+
+/** What takes the space, or what one repository takes. */
+export function storageAddress(repository?: RepositoryName): string {
+  return withQuery(STORAGE, { repository });
+}
+
+/** Everything that happened in a repository. @param before a slot; only earlier ones */
+export function timelineAddress(repo: RepositoryName, before?: number): string {
+  return withQuery(`${REPOSITORIES}${repo}/-/timeline`, { before });
 }
 
 /** @param to the page that follows */

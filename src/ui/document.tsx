@@ -1,4 +1,4 @@
-import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress, OPERATIONS } from './addresses.ts';
+import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress, OPERATIONS, STORAGE } from './addresses.ts';
 import { Notice } from './components/basics.tsx';
 import { Icon, Mark } from './components/icon.tsx';
 import { formatActor } from './format.ts';
@@ -94,6 +94,10 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
           <a href={CHANGES}>
             <Icon name="clock" />
             <span>Changes</span>
+          </a>
+          <a href={STORAGE}>
+            <Icon name="layers" />
+            <span>Storage</span>
           </a>
           {viewer.isAdmin && (
             <>

@@ -16,6 +16,7 @@ import type { ComparisonData } from './load/load-comparison.ts';
 import type { HomeData } from './load/load-home.ts';
 import type { PastManifestData, PastRepositoryData } from './load/load-past.ts';
 import type { RepositoryData } from './load/load-repository.ts';
+import type { StorageData } from './load/load-storage.ts';
 import type { Travel } from './load/load-travel.ts';
 import type { Viewer } from './viewer.ts';
 import { Compare } from './views/compare.tsx';
@@ -28,6 +29,8 @@ import { NothingThen } from './views/nothing-then.tsx';
 import { PastManifest } from './views/past-manifest.tsx';
 import { PastRepository } from './views/past-repository.tsx';
 import { Repository } from './views/repository.tsx';
+import { RepositoryTimeline } from './views/repository-timeline.tsx';
+import { Storage } from './views/storage.tsx';
 
 const REPO = named(parseRepositoryName('team/app'));
 const TAG = named(parseTag('v1'));
@@ -219,6 +222,28 @@ function hostileHits(text: string): readonly Hit[] {
   return [{ kind: 'label', repository: REPO, digest: DIGEST, key: text, value: text }];
 }
 
+/** Only the name of a rule, and the actors of changes, are texts that somebody chooses. */
+function hostileStorage(text: string): StorageData {
+  const part = { digest: DIGEST, bytes: 5, sharedWith: 1 };
+  const item = { name: REPO, bytes: 10, shared: 5, parts: [part], rest: { count: 1, bytes: 5 } };
+  const tagged = { repository: REPO, tag: TAG, digest: DIGEST };
+  const time = '2026-11-28T00:00:00Z';
+  const fate = { tag: TAG, digest: DIGEST, pushedAt: 0, isImmutable: true, isKept: true, until: 1e15 };
+  return {
+    ...{ kind: 'repository', repo: REPO, item },
+    report: {
+      ...{ repositories: [item], rest: { count: 0, bytes: 0 }, largest: [{ ...part, repository: REPO }] },
+      ...{ oldest: [{ ...tagged, bytes: 5, set: time, unusedSince: time }], knowsPulls: true, isComplete: false },
+      expiring: [tagged],
+    },
+    rule: { name: text, keep: [{ tags: [text], which: { kind: 'all' } }], deleteUntagged: 1_000 },
+    explanation: {
+      ...{ rule: text, count: 1, going: 0, manifests: [], manifestCount: 0, bytes: 0 },
+      tags: [{ ...fate, keptBy: [{ entry: 1, which: 'all', until: undefined }] }],
+    },
+  };
+}
+
 function viewer(text: string): Viewer {
   return {
     ...{ name: text, hasAccounts: true, canLogIn: true, isAdmin: true, formToken: text, address: text, host: text },
@@ -297,6 +322,11 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
       />,
       <Repository data={hostileRepository(text)} sort="time" q={text} viewer={viewer('/ui/')} />,
       <Home data={hostileSearch(text)} q={text} under={undefined} sort="name" viewer={viewer('/ui/')} />,
+      <Storage data={hostileStorage(text)} viewer={viewer('/ui/')} />,
+      <RepositoryTimeline
+        data={{ repo: REPO, changes: hostileChanges(text), before: 2, next: 1 }}
+        viewer={viewer('/ui/')}
+      />,
       <PastManifest data={hostilePast(text)} viewer={viewer('/ui/')} />,
       <PastRepository data={{ ...hostilePastRepository(text) }} sort="time" q={text} viewer={viewer('/ui/')} />,
       <NothingThen place={PLACE} reference={undefined} message={text} travel={travel(text)} viewer={viewer('/ui/')} />,

@@ -10,13 +10,14 @@ import type { RepositoryName } from '../oci/names.ts';
 import { IndexFile } from '../overview/index-file.ts';
 import { IndexWriter } from '../overview/index-writer.ts';
 import { type ChangeSource, Indexer } from '../overview/indexer.ts';
-import type { Overview, StorageReport, Totals } from '../overview/interface.ts';
+import type { Overview, PulledAt, StorageReport, Totals } from '../overview/interface.ts';
 import { LazyOverview } from '../overview/lazy-overview.ts';
 import { NotedChanges } from '../overview/noted-changes.ts';
 import { OverviewService } from '../overview/overview-service.ts';
 import { openIndex } from '../overview/schema.ts';
 import { ChangedRepositories } from '../projection/threads/changed-repositories.ts';
 import { Heads } from '../projection/threads/heads.ts';
+import type { ExplanationPorts } from '../retention/explanations.ts';
 import { within } from '../system/within.ts';
 import { LineThrottle } from '../telemetry/line-throttle.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -61,6 +62,8 @@ export interface OverviewPorts {
   /** All changes of all repositories. */
   readonly feed: Feed;
   readonly expiring: () => StorageReport['expiring'];
+  /** When tags were last pulled; undefined if that is not recorded. */
+  readonly pulls: ExplanationPorts['pulls'] | undefined;
   readonly newId: () => string;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
@@ -115,6 +118,7 @@ function openOverview(
     onClose(async () => database.close());
     return new OverviewService({
       ...{ database, access, garbage, expiring },
+      pulls: async () => await pulledAtOf(ports),
       now: Date.now,
       caughtUp: async () => (await within(OWNER_WITHIN_MS, owner.caughtUp(noted.take()))) ?? false,
     });
@@ -255,6 +259,17 @@ function failures(logger: Logger): (error: unknown, repo?: RepositoryName) => vo
       'the index of repositories may lack something; it will be tried again',
     );
   };
+}
+
+/** Without the times of pulls the rest of an answer is still worth showing. */
+async function pulledAtOf({ pulls, logger }: OverviewPorts): Promise<PulledAt | undefined> {
+  try {
+    const of = await pulls?.();
+    return of && ((repo, tag, digest) => of(repo)(tag, digest));
+  } catch (error) {
+    logger.warn({ err: error }, 'the times of pulls could not be read');
+    return undefined;
+  }
 }
 
 /** What the last collection left. Read again after a while. */

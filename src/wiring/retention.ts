@@ -31,32 +31,38 @@ export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): Re
   }
 }
 
-/** How long pulls are remembered that were read to explain what retention does, in milliseconds. */
+/** How long the times of pulls are remembered, in milliseconds. */
 const PULLS_FOR_MS = 60_000;
+
+/** When tags were last pulled, as far as it is stored and a rule depends on it. For people: it may be a minute old. */
+export function rememberPulls(
+  policy: RetentionPolicy | undefined,
+  { driver }: Pick<OpenedStore, 'driver'>,
+): ExplanationPorts['pulls'] {
+  let known: Promise<PlanPorts['pulls']> | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (policy === undefined) return () => () => 0;
+    if (known === undefined || performance.now() - readAt > PULLS_FOR_MS) {
+      readAt = performance.now();
+      known = peekPulls(driver, policy);
+      // A failure is not remembered.
+      known.catch(() => {
+        known = undefined;
+      });
+    }
+    return await known;
+  };
+}
 
 /** Explains what the rules do. */
 export function explainRetention(
   policy: RetentionPolicy | undefined,
-  { driver }: Pick<OpenedStore, 'driver'>,
-  ports: Pick<ExplanationPorts, 'access' | 'stateOf'>,
+  ports: Pick<ExplanationPorts, 'access' | 'stateOf' | 'pulls'>,
 ): RetentionView {
-  let known: Promise<PlanPorts['pulls']> | undefined;
-  let readAt = Number.NEGATIVE_INFINITY;
   return new Explanations({
     ...ports,
     ruleFor: (repo) => policy?.ruleFor(repo),
-    pulls: async () => {
-      if (policy === undefined) return () => () => 0;
-      if (known === undefined || performance.now() - readAt > PULLS_FOR_MS) {
-        readAt = performance.now();
-        known = peekPulls(driver, policy);
-        // A failure is not remembered.
-        known.catch(() => {
-          known = undefined;
-        });
-      }
-      return await known;
-    },
     yieldToRequests: () => nextTurn(),
     now: Date.now,
   });

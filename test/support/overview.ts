@@ -7,6 +7,7 @@ import type { RepositoryName } from '../../src/oci/names.ts';
 import { IndexFile } from '../../src/overview/index-file.ts';
 import { IndexWriter } from '../../src/overview/index-writer.ts';
 import { Indexer } from '../../src/overview/indexer.ts';
+import type { PulledAt } from '../../src/overview/interface.ts';
 import { NotedChanges } from '../../src/overview/noted-changes.ts';
 import { OverviewService } from '../../src/overview/overview-service.ts';
 import { openIndex } from '../../src/overview/schema.ts';
@@ -26,9 +27,14 @@ export interface OpenOverview extends AsyncDisposable {
 export function openOverview(
   driver: StoreReader,
   projection: Pick<Projection, 'repositories'>,
-  options: { readonly access?: AccessPolicy; readonly now?: () => number; readonly hasRoom?: () => boolean } = {},
+  options: {
+    readonly access?: AccessPolicy;
+    readonly now?: () => number;
+    readonly hasRoom?: () => boolean;
+    readonly pulls?: PulledAt;
+  } = {},
 ): OpenOverview {
-  const { access = openAccess, now = Date.now, hasRoom = () => true } = options;
+  const { access = openAccess, now = Date.now, hasRoom = () => true, pulls } = options;
   const folder = mkdtempSync(join(tmpdir(), 'overview-'));
   const file = new IndexFile(folder, 'test');
   const reader = openIndex(file.path);
@@ -53,6 +59,7 @@ export function openOverview(
     },
     garbage: async () => ({ objects: 1, bytes: 2, at: '2030-01-01T00:00:00.000Z' }),
     expiring: () => [],
+    pulls: async () => pulls,
   });
   return {
     ...{ overview, indexer, failures },

@@ -23,6 +23,9 @@ import {
   PAST,
   ROBOTS,
   repositoryAddress,
+  STORAGE_MAP,
+  storageAddress,
+  timelineAddress,
 } from '../../src/ui/addresses.ts';
 import { CHANGE_GROUPS } from '../../src/ui/models/change-groups.ts';
 import { TAG_ORDERS } from '../../src/ui/models/tag-order.ts';
@@ -72,6 +75,12 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
         page.kind === 'past-repository' ? repositoryAddress(repo, page) : manifestAddress(repo, page.reference);
       return ['GET', momentAddress(at) + query.slice(HOME.length)];
     }
+    case 'storage':
+      return ['GET', storageAddress(page.repo)];
+    case 'storage-map':
+      return ['GET', STORAGE_MAP];
+    case 'timeline':
+      return ['GET', timelineAddress(page.repo, page.before)];
     case 'delete':
     case 'restore':
     case 'tag':
@@ -138,6 +147,9 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
     ...{ q: searches, after: fc.nat() },
   }),
   fc.record({ ...ofRepo, kind: one('past-manifest'), at: pageMoments, reference: references }),
+  fc.record({ kind: one('storage'), repo: after }),
+  fc.record({ kind: one('storage-map') }),
+  fc.record({ ...ofRepo, kind: one('timeline'), before: fc.option(fc.nat(), { nil: undefined }) }),
   fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore', 'tag', 'pin', 'unpin') }),
   fc.record({
     ...{ kind: one('access'), q: searches, who: searches, repository: searches },

@@ -53,6 +53,10 @@ const VIEWS = [
   `/ui/at/{then}/repositories/${HOSTILE_REPO}:v1`,
   `/ui/at/20200101t000000z/repositories/${REPO}:latest`,
   '/ui/operations',
+  '/ui/storage',
+  `/ui/storage?repository=${REPO}`,
+  `/ui/storage?repository=${HOSTILE_REPO}`,
+  `${PAGE}/-/timeline`,
   '/ui/repositories/missing',
   '/ui/login',
 ];
@@ -234,6 +238,17 @@ test('the page of changes shows a push while one looks, and only what its filter
     await page.getByRole('link', { name: 'live/app:seen' }).waitFor();
     console.log(`a push was shown ${Math.round(performance.now() - acknowledged)} ms after its acknowledgement`);
     expect(await page.getByText('unseen').count()).toBe(0);
+  });
+});
+
+test('the first page shows a push while one looks', async () => {
+  await open({}, async (page) => {
+    await page.goto(`${server.url}/ui/?under=live`);
+    await page.locator('#recent[data-follow]').waitFor();
+    await pushImage(server.url, 'other/app', image(), 'unseen-at-home');
+    await pushImage(server.url, 'live/app', image(), 'seen-at-home');
+    await page.getByRole('link', { name: 'live/app:seen-at-home' }).waitFor();
+    expect(await page.locator('#recent').textContent()).not.toContain('unseen-at-home');
   });
 });
 

@@ -205,9 +205,11 @@ export const storage = endpoint({
           digest: field.digest,
           bytes: field.bytes,
           set: field.time,
+          unusedSince: field.time.describe('Since when it was neither set nor, if `knowsPulls`, pulled.'),
         }),
       )
-      .describe('Tags that were set the longest ago.'),
+      .describe('Tags that have been unused for the longest time, at most 100; that first.'),
+    knowsPulls: z.boolean().describe('Whether pulls are recorded: only if a rule of retention depends on them.'),
     expiring: z
       .array(z.strictObject({ repository: name, tag: z.string(), digest: field.digest }))
       .describe('Tags that retention deletes within a day, as its last run announced.'),

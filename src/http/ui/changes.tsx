@@ -1,8 +1,7 @@
 import type { ChangesForCallers } from '../../feed/feed.ts';
 import { changeFilter, loadChanges } from '../../ui/load/load-changes.ts';
 import { Changes } from '../../ui/views/changes.tsx';
-import { respond } from '../response.ts';
-import { PAGE_HEADERS } from './html-response.ts';
+import { jsonResponse } from './html-response.ts';
 import type { PageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
 import { showPage } from './show-page.ts';
@@ -21,11 +20,7 @@ export async function showChanges(route: Of<'changes'>, page: PageContext): Prom
 /** GET /ui/changes/new: JSON `{isChanged}`, at once when something came after `since`, else after WAIT_MS. */
 export async function waitForChanges(route: Of<'new-changes'>, { context, ports }: PageContext): Promise<Response> {
   context.keepOpen();
-  const body = JSON.stringify({ isChanged: await isChanged(route, context, ports.changes, ports.ending) });
-  context.stats.sent = body.length;
-  return respond(body, {
-    headers: { ...PAGE_HEADERS, 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
-  });
+  return jsonResponse({ isChanged: await isChanged(route, context, ports.changes, ports.ending) }, context.stats);
 }
 
 async function isChanged(

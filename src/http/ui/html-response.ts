@@ -43,6 +43,20 @@ export function htmlResponse(html: string, { status = 200, cookies = [], headers
   return response;
 }
 
+/** What a script of the page asks for. */
+export function jsonResponse(value: unknown, stats: { sent: number }): Response {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  stats.sent = bytes.length;
+  return respond(bytes, {
+    headers: {
+      ...PAGE_HEADERS,
+      'Content-Type': 'application/json',
+      'Content-Length': String(bytes.length),
+      'Cache-Control': 'no-store',
+    },
+  });
+}
+
 /** The page that follows a form, or stands for another address. @param to an address of this page, or of an issuer */
 export function seeOther(to: string, cookie?: string): Response {
   return respond(null, {

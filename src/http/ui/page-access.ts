@@ -3,6 +3,8 @@ import { parseComparable, repositoryOf } from '../../past/comparable.ts';
 import type { RequiredAccess, Requirement } from '../requirement.ts';
 import type { PageRoute } from './page-route.ts';
 
+const OPEN: RequiredAccess = { requirements: [], wishes: [], refusal: 'denied' };
+
 /**
  * The access that each page needs, as `requiredAccess` has it for the API. A page without a row does not compile; an unknown kind is
  * denied.
@@ -16,6 +18,7 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'past-home':
     case 'changes':
     case 'new-changes':
+    case 'storage-map':
     case 'login-form':
     case 'issuer-login':
     case 'issuer-done':
@@ -25,13 +28,16 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'to-past':
     // They are the same for everyone.
     case 'asset':
-      return { requirements: [], wishes: [], refusal: 'denied' };
+      return OPEN;
     case 'access':
     case 'operations':
     case 'order':
     case 'change-robot':
       return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
+    case 'storage':
+      return page.repo === undefined ? OPEN : { ...OPEN, requirements: [pullFrom(page.repo)], refusal: 'hidden' };
     case 'repository':
+    case 'timeline':
     case 'manifest':
     // By the rules of today, which also decide about the past of a repository.
     case 'past-repository':

@@ -19,9 +19,19 @@ export interface PageContext {
 
 /** @throws RegistryError `route-unknown` if UI=false */
 export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
-  const { ui, registry, history, inspection, overview, retention, pins } = ports;
+  const { ui, registry, history, inspection, overview, retention, pins, changes } = ports;
   if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
-  const sources = { registry, history, inspection, overview, retention, pins, policy: ui.policy, names: ui.names };
+  const sources = {
+    registry,
+    history,
+    inspection,
+    overview,
+    retention,
+    pins,
+    changes,
+    policy: ui.policy,
+    names: ui.names,
+  };
   return { context, ports, ui, sources, viewer: viewerOf(context, ui) };
 }
 

@@ -15,6 +15,8 @@ import {
   OPERATIONS,
   PAST,
   ROBOTS,
+  STORAGE,
+  STORAGE_MAP,
 } from '../../ui/addresses.ts';
 import { CHANGE_GROUPS, type ChangeGroup } from '../../ui/models/change-groups.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
@@ -65,6 +67,12 @@ export type PageRoute =
   | ({ readonly kind: 'access' } & AccessQuery)
   /** POST /ui/access/robots */
   | { readonly kind: 'change-robot' }
+  /** GET /ui/storage?repository= */
+  | { readonly kind: 'storage'; readonly repo: RepositoryName | undefined }
+  /** GET /ui/storage/map */
+  | { readonly kind: 'storage-map' }
+  /** GET /ui/repositories/<name>/-/timeline?before= */
+  | { readonly kind: 'timeline'; readonly repo: RepositoryName; readonly before: number | undefined }
   /** GET /ui/compare?a=&b=&platform=. As they were sent: a page says what is wrong with them. */
   | { readonly kind: 'compare'; readonly a: string; readonly b: string; readonly platform: string }
   | PastRoute
@@ -150,6 +158,8 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
     return get(method, { kind: 'compare', a: text('a'), b: text('b'), platform: text('platform') });
   }
   if (path === PAST || path.startsWith(`${PAST}/`)) return pastRoute(method, path.slice(PAST.length + 1), query);
+  if (path === STORAGE) return get(method, { kind: 'storage', repo: repositoryOf(query) });
+  if (path === STORAGE_MAP) return get(method, { kind: 'storage-map' });
   if (path === '/ui/login') {
     if (method === 'POST') return { kind: 'login' };
     return get(method, { kind: 'login-form', to: pageOf(query.get('to')) }, 'POST');
@@ -172,10 +182,10 @@ function withIssuer(method: string, rest: string, query: URLSearchParams): PageR
   return { kind: 'issuer-done', issuer, answer: query.toString() };
 }
 
-/** @param rest a name, or a name with `:<tag>`, `@<digest>` or `/-/<action>` */
+/** @param rest a name, or a name with `:<tag>`, `@<digest>` or `/-/<part>` */
 function inRepository(method: string, rest: string, query: URLSearchParams): PageRoute {
   const action = rest.indexOf('/-/');
-  if (action > 0) return actionRoute(method, requireName(rest.slice(0, action)), rest.slice(action + 3));
+  if (action > 0) return below(method, requireName(rest.slice(0, action)), rest.slice(action + 3), query);
   const { repo, reference } = namedIn(rest);
   if (reference !== undefined) return get(method, { kind: 'manifest', repo, reference });
   return get(method, {
@@ -232,14 +242,17 @@ function orderOf(query: URLSearchParams): TagOrder {
   return TAG_ORDERS.find((each) => each === query.get('sort')) ?? 'time';
 }
 
-function actionRoute(method: string, repo: RepositoryName, action: string): PageRoute {
-  switch (action) {
+/** @param part what follows `/-/` */
+function below(method: string, repo: RepositoryName, part: string, query: URLSearchParams): PageRoute {
+  switch (part) {
+    case 'timeline':
+      return get(method, { kind: part, repo, before: numberOf(query.get('before')) });
     case 'delete':
     case 'restore':
     case 'tag':
     case 'pin':
     case 'unpin':
-      return post(method, { kind: action, repo });
+      return post(method, { kind: part, repo });
     default:
       throw unknownPage();
   }
@@ -249,6 +262,11 @@ function requireName(text: string): RepositoryName {
   const name = parseRepositoryName(text);
   if (name === undefined) throw new RegistryError('name-invalid', 'no repository can have this name');
   return name;
+}
+
+function repositoryOf(query: URLSearchParams): RepositoryName | undefined {
+  const name = query.get('repository') ?? '';
+  return name === '' ? undefined : requireName(name);
 }
 
 function changesOf(query: URLSearchParams): { readonly repository: string; readonly show: ChangeGroup } {

@@ -27,6 +27,8 @@ import { pinRepository, unpinRepository } from './pin-actions.ts';
 import { serveAsset } from './serve-asset.ts';
 import { showLogin } from './show-login.tsx';
 import { showPage } from './show-page.ts';
+import { sendStorageMap, showStorage } from './storage.tsx';
+import { showTimeline } from './timeline.tsx';
 
 /** Serves one request of the page. The only table from pages to handlers: a page without a handler does not compile. */
 export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
@@ -58,6 +60,12 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await showChanges(page, found);
     case 'new-changes':
       return await waitForChanges(page, found);
+    case 'storage':
+      return await showStorage(page, found);
+    case 'storage-map':
+      return await sendStorageMap(found);
+    case 'timeline':
+      return await showTimeline(page, found);
     case 'delete':
       return await deleteTags(page.repo, found);
     case 'restore':

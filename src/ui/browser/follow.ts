@@ -1,5 +1,7 @@
 /** Between two tries while the registry cannot be reached. */
 const RETRY_MS = 5_000;
+/** Between two looks, so that a busy registry is not asked for the page without a pause. */
+const REST_MS = 400;
 
 /**
  * A part of the page with `data-follow` and an id is replaced whenever that address says that something changed. It answers after a while
@@ -32,6 +34,7 @@ async function wait(address: string, id: string): Promise<void> {
   for (const child of [...part.children]) if (!child.classList.contains('card-head')) child.remove();
   for (const child of [...fresh.children]) if (!child.classList.contains('card-head')) part.append(child);
   part.dataset.follow = fresh.dataset.follow;
+  await pause(REST_MS);
 }
 
 /** The registry restarts, or the network is gone. Anything else is a mistake here. */
@@ -40,6 +43,6 @@ async function retryLater(error: unknown): Promise<void> {
   await pause();
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+function pause(milliseconds = RETRY_MS): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

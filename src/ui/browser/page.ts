@@ -1,12 +1,16 @@
-// What pages do beyond HTML: copy, jump by the command palette, and filter while one types. Everything works without it.
+// What pages do beyond HTML. Everything works without it.
 import { copyOnClick } from './copy.ts';
 import { followChanges } from './follow.ts';
 import { filterWhileTyping } from './live-filter.ts';
+import { loadMoreOnScroll } from './load-more.ts';
 import { paletteByKey } from './palette.ts';
 import { travelWhileSliding } from './travel.ts';
+import { drawTreemap } from './treemap/treemap.ts';
 
 copyOnClick();
 paletteByKey();
 filterWhileTyping();
 followChanges();
 travelWhileSliding();
+loadMoreOnScroll();
+drawTreemap();

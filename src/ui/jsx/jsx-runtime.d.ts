@@ -105,7 +105,7 @@ interface Elements {
   readonly th: Global & { readonly scope: 'row' | 'col' | 'rowgroup'; readonly colSpan?: number };
   readonly td: Global & { readonly colSpan?: number };
   readonly progress: Global & { readonly value?: Text; readonly max?: Text };
-  readonly svg: Shape & { readonly viewBox: string; readonly preserveAspectRatio?: 'none' };
+  readonly svg: Shape & { readonly viewBox?: string; readonly preserveAspectRatio?: 'none' };
   readonly path: Shape;
   readonly rect: Shape;
   readonly circle: Shape;

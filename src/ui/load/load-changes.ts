@@ -29,14 +29,15 @@ const PAGE = 50;
 /** The latest changes of the repositories that the visitor may pull from. @throws RegistryError as Feed.latest */
 export async function loadChanges(
   request: ChangesRequest,
-  caller: Caller & { readonly signal: AbortSignal },
+  caller: Caller,
   feed: ChangesForCallers,
+  limit = PAGE,
 ): Promise<ChangesData> {
   const { repository, before } = request;
   const problem = repository === '' ? undefined : problemOfPattern('repository', repository);
   if (problem !== undefined) return { changes: [], problem, earlier: undefined, now: undefined };
   const filter = changeFilter(request);
-  const { changes, earlier, now } = await feed.latest({ before, filter, limit: PAGE, signal: caller.signal }, caller);
+  const { changes, earlier, now } = await feed.latest({ before, filter, limit, signal: caller.signal }, caller);
   // One note names the slots of about a second by repository.
   const byTime = changes.toSorted((one, other) => Date.parse(other.time) - Date.parse(one.time));
   return { changes: byTime, problem, earlier, now: before === undefined ? now : undefined };

@@ -1,4 +1,5 @@
 import type { AccessPolicy } from '../../access/access.ts';
+import type { ChangesForCallers } from '../../feed/feed.ts';
 import type { Inspection } from '../../inspection/interface.ts';
 import type { Overview } from '../../overview/interface.ts';
 import type { History } from '../../past/interface.ts';
@@ -15,6 +16,7 @@ export interface Sources {
   readonly overview: Overview;
   readonly retention: RetentionView;
   readonly pins: Pins;
+  readonly changes: ChangesForCallers;
   readonly policy: AccessPolicy;
   /** The names of repositories as they were. */
   readonly names: PastNames;

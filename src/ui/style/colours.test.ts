@@ -8,6 +8,7 @@ const [light = '', dark = ''] = css.split('@media (prefers-color-scheme: dark)')
 const PAIRS: readonly (readonly [text: string, grounds: readonly string[]])[] = [
   ...['ink', 'ink-soft', 'ink-faint', 'accent'].map((text) => [text, ['ground', 'surface', 'sunken']] as const),
   ['accent-ink', ['accent']],
+  ['ink', ['own', 'shared', 'line']],
   ['accent', ['accent-soft']],
   ...['good', 'warm', 'bad'].map((text) => [text, [`${text}-soft`, 'surface']] as const),
 ];

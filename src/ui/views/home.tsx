@@ -1,15 +1,17 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { RepositoriesPage, RepositorySort, RepositorySummary, Totals } from '../../overview/interface.ts';
-import { homeAddress, loginAddress, repositoryAddress } from '../addresses.ts';
-import { Empty, Notice, Size, Time } from '../components/basics.tsx';
+import type { RepositoriesPage, RepositorySort, RepositorySummary } from '../../overview/interface.ts';
+import { homeAddress, repositoryAddress } from '../addresses.ts';
+import { Empty, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
+import { Forbidden, Incomplete, TotalNumbers } from '../components/overview-parts.tsx';
 import { Crumbs, PathName } from '../components/repository-path.tsx';
 import { Spark } from '../components/spark.tsx';
-import { cut, formatActor, formatBytes, formatCount, formatNumber } from '../format.ts';
+import { cut, formatActor, formatCount, formatNumber } from '../format.ts';
 import type { Folders } from '../load/load-folders.ts';
 import type { HomeData } from '../load/load-home.ts';
 import type { Viewer } from '../viewer.ts';
 import { Hits } from './hits.tsx';
+import { RecentChanges } from './recent-changes.tsx';
 
 interface HomeProps {
   readonly data: HomeData;
@@ -39,9 +41,16 @@ export function Home({ data, q, under, sort, viewer }: HomeProps) {
             <FirstPush viewer={viewer} />
           ) : (
             <>
-              {under === undefined && <TotalNumbers totals={data.totals} />}
+              {under === undefined && <TotalNumbers totals={data.totals} now={viewer.now} />}
               <FolderList folders={data.folders} />
-              <List page={data.page} q={q} under={under} sort={sort} now={viewer.now} />
+              <div class="columns">
+                <div class="column-main">
+                  <List page={data.page} q={q} under={under} sort={sort} now={viewer.now} />
+                </div>
+                <div class="column-side">
+                  <RecentChanges recent={data.recent} now={viewer.now} />
+                </div>
+              </div>
             </>
           )}
         </>
@@ -69,36 +78,6 @@ export function Home({ data, q, under, sort, viewer }: HomeProps) {
       );
     }
   }
-}
-
-function Incomplete() {
-  return (
-    <Notice icon="clock">
-      The registry has just started: its index is being filled, so something may be missing here.
-    </Notice>
-  );
-}
-
-function TotalNumbers({ totals }: { readonly totals: Totals }) {
-  const { repositories, tags, bytes, stored, garbage } = totals;
-  return (
-    <dl class="numbers">
-      <Figure name="Repositories" value={formatNumber(repositories)} />
-      <Figure name="Tags" value={formatNumber(tags)} />
-      <Figure name="Stored" value={formatBytes(stored ?? bytes)} />
-      {stored !== undefined && bytes > stored && <Figure name="Saved by sharing" value={formatBytes(bytes - stored)} />}
-      {garbage !== undefined && <Figure name="Waiting to be freed" value={formatBytes(garbage.bytes)} />}
-    </dl>
-  );
-}
-
-function Figure({ name, value }: { readonly name: string; readonly value: string }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
-  );
 }
 
 const MAX_FOLDERS = 60;
@@ -170,7 +149,10 @@ function List({ page: { items, next }, q, under, sort, now }: ListProps) {
               Tags
             </th>
             <th scope="col" class="number">
-              Size
+              Own
+            </th>
+            <th scope="col" class="number">
+              Shared
             </th>
             <th scope="col" class="number">
               Last push
@@ -213,9 +195,11 @@ function Row({ summary, now }: { readonly summary: RepositorySummary; readonly n
       <td class="number" data-label="Tags">
         {formatNumber(tags)}
       </td>
-      <td class="number" data-label="Size">
-        <Size bytes={bytes} />
-        {shared !== undefined && shared > 0 && <span class="actor">{formatBytes(shared)} shared</span>}
+      <td class="number" data-label="Own">
+        <Size bytes={bytes - (shared ?? 0)} />
+      </td>
+      <td class="number" data-label="Shared">
+        {shared === undefined || shared === 0 ? '–' : <Size bytes={shared} />}
       </td>
       <td class="number" data-label="Last push">
         {pushed === undefined ? '–' : <Time at={Date.parse(pushed.at)} now={now} />}
@@ -232,23 +216,6 @@ function FirstPush({ viewer }: { readonly viewer: Viewer }) {
       <pre>
         <code>{`docker tag my-image ${viewer.host}/my-image\ndocker push ${viewer.host}/my-image`}</code>
       </pre>
-    </Empty>
-  );
-}
-
-function Forbidden({ viewer }: { readonly viewer: Viewer }) {
-  const isAnonymous = viewer.name === undefined;
-  return (
-    <Empty icon="lock" title={isAnonymous ? 'Log in to see repositories' : 'You may not list repositories'}>
-      {isAnonymous && viewer.canLogIn ? (
-        <a class="button button-main" href={loginAddress(viewer.address)}>
-          Log in
-        </a>
-      ) : (
-        <p>
-          Open one by its address: <code>/ui/repositories/&lt;name&gt;</code>
-        </p>
-      )}
     </Empty>
   );
 }

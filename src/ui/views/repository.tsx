@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import { actionAddress } from '../addresses.ts';
+import { actionAddress, storageAddress, timelineAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
 import { Card, Empty, Notice, Size, Time } from '../components/basics.tsx';
 import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
@@ -74,6 +74,10 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
                 }))}
               />
             )}
+            <footer class="card-foot">
+              <a href={timelineAddress(repo)}>Whole timeline</a>
+              <a href={storageAddress(repo)}>Storage</a>
+            </footer>
           </Card>
         </div>
       </div>

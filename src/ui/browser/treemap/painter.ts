@@ -1,0 +1,113 @@
+import { formatBytes, shortDigest } from '../../format.ts';
+import type { Box, PartBox } from '../../models/treemap.ts';
+import type { Scene } from '../../models/treemap-scene.ts';
+
+interface Colours {
+  readonly own: string;
+  readonly shared: string;
+  readonly unknown: string;
+  readonly gap: string;
+  readonly text: string;
+}
+
+/** Smaller boxes have no text. */
+const [MIN_TEXT_WIDTH, ONE_LINE, TWO_LINES] = [44, 26, 46];
+const [MARGIN, FIRST_LINE, SECOND_LINE] = [8, 20, 37];
+/** Between repositories. */
+const FRAME = 3;
+/** Texts whose width is remembered. */
+const MAX_WIDTHS = 5_000;
+
+/** Paints a scene. A canvas, because thousands of elements cannot be moved 60 times a second. */
+export class Painter {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #widths = new Map<string, number>();
+  #colours: Colours;
+  #font = '';
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.#canvas = canvas;
+    this.#colours = coloursOf(canvas);
+  }
+
+  /** The theme, or the size of the window, is another one. */
+  renew(width: number, height: number): void {
+    const scale = globalThis.devicePixelRatio;
+    this.#canvas.width = Math.round(width * scale);
+    this.#canvas.height = Math.round(height * scale);
+    this.#colours = coloursOf(this.#canvas);
+    const style = getComputedStyle(this.#canvas);
+    this.#font = `620 13px ${style.fontFamily}`;
+    this.#widths.clear();
+  }
+
+  paint(scene: Scene): void {
+    const context = this.#canvas.getContext('2d');
+    if (context === null) return;
+    const { width, height } = scene;
+    const scale = globalThis.devicePixelRatio;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.fillStyle = this.#colours.gap;
+    context.fillRect(0, 0, width, height);
+    for (const sharing of ['own', 'shared', 'unknown'] as const) {
+      context.fillStyle = this.#colours[sharing];
+      scene.parts.forEach((part, at) => {
+        if (part.sharing === sharing) fill(context, scene.partBox(at), width, height);
+      });
+    }
+    context.strokeStyle = this.#colours.gap;
+    context.lineWidth = FRAME;
+    context.fillStyle = this.#colours.text;
+    context.font = this.#font;
+    scene.repositories.forEach(({ name, bytes, count }, at) => {
+      const box = scene.repositoryBox(at);
+      if (isOutside(box, width, height)) return;
+      context.strokeRect(box.x, box.y, box.width, box.height);
+      if (scene.focus !== undefined) return;
+      this.#write(context, box, name === undefined ? `${count} more` : lastOf(name), formatBytes(bytes));
+    });
+    if (scene.focus === undefined) return;
+    for (const at of scene.partsOf(scene.focus)) {
+      const part = scene.parts[at];
+      if (part !== undefined) this.#write(context, scene.partBox(at), nameOf(part), formatBytes(part.bytes));
+    }
+  }
+
+  #write(context: CanvasRenderingContext2D, { x, y, width, height }: Box, name: string, about: string): void {
+    if (width < MIN_TEXT_WIDTH || height < ONE_LINE) return;
+    const room = width - 2 * MARGIN;
+    context.fillText(this.#fitting(context, name, room), x + MARGIN, y + FIRST_LINE);
+    if (height >= TWO_LINES) context.fillText(this.#fitting(context, about, room), x + MARGIN, y + SECOND_LINE);
+  }
+
+  #fitting(context: CanvasRenderingContext2D, text: string, room: number): string {
+    const width = this.#widths.get(text) ?? context.measureText(text).width;
+    if (this.#widths.size < MAX_WIDTHS) this.#widths.set(text, width);
+    if (width <= room) return text;
+    return `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
+  }
+}
+
+function fill(context: CanvasRenderingContext2D, box: Box, width: number, height: number): void {
+  if (isOutside(box, width, height)) return;
+  // A gap of one pixel, unless nothing would be left.
+  context.fillRect(box.x + 0.5, box.y + 0.5, Math.max(0.5, box.width - 1), Math.max(0.5, box.height - 1));
+}
+
+function isOutside(box: Box, width: number, height: number): boolean {
+  return box.x >= width || box.y >= height || box.x + box.width <= 0 || box.y + box.height <= 0;
+}
+
+function coloursOf(element: Element): Colours {
+  const style = getComputedStyle(element);
+  const of = (name: string): string => style.getPropertyValue(name);
+  return { own: of('--own'), shared: of('--shared'), unknown: of('--line'), gap: of('--surface'), text: of('--ink') };
+}
+
+export function lastOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
+
+export function nameOf({ digest, count }: PartBox): string {
+  return digest === undefined ? `${count} smaller` : shortDigest(digest);
+}

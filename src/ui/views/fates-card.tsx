@@ -1,0 +1,92 @@
+import type { RepositoryName } from '../../oci/names.ts';
+import type { Explanation, ReviewedRule, TagFate } from '../../retention/interface.ts';
+import { manifestAddress } from '../addresses.ts';
+import { Badge, Card, Empty, Size } from '../components/basics.tsx';
+import { Until } from '../components/retention-fate.tsx';
+import { cut, formatCount, formatNumber } from '../format.ts';
+import { entryText } from '../models/retention-text.ts';
+
+interface FatesProps {
+  readonly explanation: Explanation;
+  readonly rule: ReviewedRule | undefined;
+  readonly repo: RepositoryName;
+  readonly now: number;
+}
+
+const MAX_NAME = 60;
+
+/** Why each tag is kept, or that it goes; those that go first come first. */
+export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
+  const { tags, count, going, manifestCount, bytes } = explanation;
+  if (rule === undefined) {
+    return (
+      <Card title="Kept or gone" icon="hourglass">
+        <Empty icon="shield" title="Nothing goes by itself">
+          <p>No rule of retention applies to this repository.</p>
+        </Empty>
+      </Card>
+    );
+  }
+  return (
+    <Card title="Kept or gone" icon="hourglass" aside={<Badge>{cut(rule.name, MAX_NAME)}</Badge>}>
+      {tags.length === 0 ? (
+        <Empty icon="tag" title="No tags" />
+      ) : (
+        <table class="table">
+          <thead>
+            <tr>
+              <th scope="col">Tag</th>
+              <th scope="col">Goes</th>
+              <th scope="col">Because</th>
+            </tr>
+          </thead>
+          <tbody>
+            {tags.map((fate) => (
+              <tr key={fate.tag}>
+                <th scope="row">
+                  <a class="row-link tag-name" href={manifestAddress(repo, { kind: 'tag', tag: fate.tag })}>
+                    {fate.tag}
+                  </a>
+                </th>
+                <td data-label="Goes">
+                  <Going fate={fate} now={now} />
+                </td>
+                <td data-label="Because">{reasonsOf(fate, rule)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <footer class="card-foot">
+        <span class="muted">
+          A run now would delete {formatCount(going, 'tag')} of {formatNumber(count)} and{' '}
+          {formatCount(manifestCount, 'untagged manifest')}
+          {manifestCount > 0 && (
+            <>
+              {' '}
+              (<Size bytes={bytes} />)
+            </>
+          )}
+          .{tags.length < count && ` The ${tags.length} tags that go first are shown.`}
+        </span>
+      </footer>
+    </Card>
+  );
+}
+
+function Going({ fate: { isKept, until }, now }: { readonly fate: TagFate; readonly now: number }) {
+  if (!isKept) return <Badge tone="bad">at the next run</Badge>;
+  if (until === undefined) return <Badge tone="good">stays</Badge>;
+  return (
+    <Badge tone="warm">
+      <Until at={until} now={now} />
+    </Badge>
+  );
+}
+
+function reasonsOf({ isKept, isImmutable, keptBy }: TagFate, { keep }: ReviewedRule): string {
+  const entries = keptBy.flatMap(({ entry }) => keep?.[entry - 1] ?? []).map(entryText);
+  const reasons = [...(isImmutable ? ['immutable'] : []), ...entries];
+  if (reasons.length > 0) return reasons.join('; ');
+  return isKept ? 'the rule keeps all tags' : 'nothing in the rule keeps it';
+}

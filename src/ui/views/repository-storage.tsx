@@ -1,0 +1,141 @@
+import { homeAddress, repositoryAddress, STORAGE } from '../addresses.ts';
+import { Card, DigestText, Size } from '../components/basics.tsx';
+import { Figure, Incomplete } from '../components/overview-parts.tsx';
+import { PathName } from '../components/repository-path.tsx';
+import { HEIGHT, Tile, Treemap, WIDTH } from '../components/treemap.tsx';
+import { formatBytes, formatCount, shortDigest } from '../format.ts';
+import { type StorageData, storageMapOf } from '../load/load-storage.ts';
+import { layOutParts, type PartBox } from '../models/treemap.ts';
+import type { Viewer } from '../viewer.ts';
+import { FatesCard } from './fates-card.tsx';
+import { Expiring, sharersText, Unused } from './storage-parts.tsx';
+
+type One = Extract<StorageData, { readonly kind: 'repository' }>;
+
+/** What one repository takes, and what its rule keeps and why. */
+export function RepositoryStorage({ data, viewer }: { readonly data: One; readonly viewer: Viewer }) {
+  const { repo, report, item, explanation, rule } = data;
+  const { now } = viewer;
+  return (
+    <>
+      <nav class="crumbs" aria-label="Path">
+        <ol>
+          <li>
+            <a href={STORAGE}>Storage</a>
+          </li>
+        </ol>
+      </nav>
+      <div class="title-row">
+        <h1>
+          <PathName repo={repo} />
+        </h1>
+        <a class="button button-quiet" href={repositoryAddress(repo)}>
+          Open repository
+        </a>
+      </div>
+      {!report.isComplete && <Incomplete />}
+      {item !== undefined && (
+        <>
+          <Numbers item={item} />
+          <PartsPicture item={item} />
+        </>
+      )}
+      <div class="columns">
+        <div class="column-main">
+          <FatesCard explanation={explanation} rule={rule} repo={repo} now={now} />
+          {report.expiring.length > 0 && <Expiring expiring={report.expiring} />}
+          <Unused report={report} now={now} />
+        </div>
+        <div class="column-side">{item !== undefined && <Parts item={item} />}</div>
+      </div>
+    </>
+  );
+}
+
+type Item = NonNullable<One['item']>;
+
+function Numbers({ item: { bytes, shared, parts, rest } }: { readonly item: Item }) {
+  return (
+    <dl class="numbers">
+      <Figure name="Size" value={formatBytes(bytes)} />
+      {shared !== undefined && <Figure name="Own" value={formatBytes(bytes - shared)} note="freed if it went" />}
+      {shared !== undefined && <Figure name="Shared" value={formatBytes(shared)} note="others have it, too" />}
+      <Figure name="Blobs and manifests" value={(parts.length + rest.count).toLocaleString('en-US')} />
+    </dl>
+  );
+}
+
+function PartsPicture({ item }: { readonly item: Item }) {
+  const { repositories } = storageMapOf({ repositories: [item], rest: { count: 0, bytes: 0 } });
+  const boxes = repositories.flatMap((each) => layOutParts(each, WIDTH, HEIGHT));
+  if (boxes.length === 0) return null;
+  return (
+    <Card title="By layer" icon="layers">
+      <Treemap label="Blobs and manifests by size">
+        {boxes.map((box, at) => (
+          <PartTile key={at} box={box} />
+        ))}
+      </Treemap>
+    </Card>
+  );
+}
+
+function PartTile({ box }: { readonly box: PartBox }) {
+  const { digest, bytes, count, sharing, sharedWith } = box;
+  const about = formatBytes(bytes);
+  if (digest === undefined) {
+    const name = `${formatCount(count, 'smaller part')}${sharing === 'unknown' ? '' : `, ${sharing}`}`;
+    return <Tile href={undefined} label={`${name} ${about}`} parts={[box]} {...{ name, about, box }} />;
+  }
+  const name = shortDigest(digest);
+  return (
+    <Tile
+      href={homeAddress({ q: digest })}
+      label={`${name} ${about}${sharing === 'shared' ? `, shared with ${sharersText(sharedWith)}` : ''}`}
+      parts={[box]}
+      {...{ name, about, box }}
+    />
+  );
+}
+
+function Parts({ item: { parts, rest } }: { readonly item: Item }) {
+  return (
+    <Card title="Blobs and manifests" icon="layers">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Digest</th>
+            <th scope="col" class="number">
+              Shared with
+            </th>
+            <th scope="col" class="number">
+              Size
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {parts.map(({ digest, bytes, sharedWith }) => (
+            <tr key={digest}>
+              <th scope="row">
+                <DigestText digest={digest} href={homeAddress({ q: digest })} />
+              </th>
+              <td class="number" data-label="Shared with">
+                {sharersText(sharedWith)}
+              </td>
+              <td class="number" data-label="Size">
+                <Size bytes={bytes} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {rest.count > 0 && (
+        <footer class="card-foot">
+          <span class="muted">
+            {formatCount(rest.count, 'smaller one has', 'smaller ones have')} <Size bytes={rest.bytes} />
+          </span>
+        </footer>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,155 @@
+import type { StorageReport } from '../../overview/interface.ts';
+import { homeAddress, manifestAddress, storageAddress } from '../addresses.ts';
+import { Card, DigestText, Empty, Size, Time } from '../components/basics.tsx';
+import { PathName } from '../components/repository-path.tsx';
+import { formatCount } from '../format.ts';
+
+/** Parts of the page of the storage, of all repositories or of one. */
+
+const SHOWN = 20;
+/** Counting ends there. */
+const MAX_SHARERS = 100;
+
+/** How many other repositories have a part. */
+export function sharersText(sharedWith: number | undefined): string {
+  if (sharedWith === undefined) return 'not known';
+  if (sharedWith === 0) return '–';
+  return sharedWith >= MAX_SHARERS ? `${MAX_SHARERS} or more` : String(sharedWith);
+}
+
+/** The largest blobs and manifests of all repositories. */
+export function Largest({ largest }: Pick<StorageReport, 'largest'>) {
+  return (
+    <Card title="Largest blobs" icon="layers">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Digest</th>
+            <th scope="col" class="number">
+              Shared with
+            </th>
+            <th scope="col" class="number">
+              Size
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {largest.slice(0, SHOWN).map(({ digest, bytes, sharedWith, repository }) => (
+            <tr key={digest}>
+              <th scope="row">
+                <DigestText digest={digest} href={homeAddress({ q: digest })} />
+                <span class="under">
+                  <a class="row-link" href={storageAddress(repository)}>
+                    <PathName repo={repository} />
+                  </a>
+                </span>
+              </th>
+              <td class="number" data-label="Shared with">
+                {sharersText(sharedWith)}
+              </td>
+              <td class="number" data-label="Size">
+                <Size bytes={bytes} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
+  );
+}
+
+/** The tags that nobody has used for the longest time. */
+export function Unused({
+  report: { oldest, knowsPulls },
+  now,
+}: {
+  readonly report: Pick<StorageReport, 'oldest' | 'knowsPulls'>;
+  readonly now: number;
+}) {
+  return (
+    <Card title="Unused for the longest time" icon="clock">
+      {oldest.length === 0 ? (
+        <Empty icon="tag" title="No tags" />
+      ) : (
+        <table class="table">
+          <thead>
+            <tr>
+              <th scope="col">Tag</th>
+              <th scope="col" class="number">
+                {knowsPulls ? 'Last used' : 'Pushed'}
+              </th>
+              <th scope="col" class="number">
+                Size
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {oldest.slice(0, SHOWN).map(({ repository, tag, bytes, set, unusedSince }) => (
+              <tr key={`${repository}:${tag}`}>
+                <th scope="row">
+                  <a class="row-link" href={manifestAddress(repository, { kind: 'tag', tag })}>
+                    <PathName repo={repository} />:<b>{tag}</b>
+                  </a>
+                </th>
+                <td class="number" data-label={knowsPulls ? 'Last used' : 'Pushed'}>
+                  <Time at={Date.parse(unusedSince)} now={now} />
+                  {unusedSince !== set && (
+                    <span class="actor">
+                      pushed <Time at={Date.parse(set)} now={now} />
+                    </span>
+                  )}
+                </td>
+                <td class="number" data-label="Size">
+                  <Size bytes={bytes} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <footer class="card-foot">
+        <span class="muted">
+          {knowsPulls
+            ? 'Last used: the last push, or the last pull that may have happened.'
+            : 'By the last push. Pulls are recorded if a rule of retention has pulledWithin.'}
+        </span>
+      </footer>
+    </Card>
+  );
+}
+
+/** The tags that retention has announced to delete. */
+export function Expiring({ expiring }: Pick<StorageReport, 'expiring'>) {
+  const shown = expiring.slice(0, SHOWN);
+  return (
+    <Card title="Retention takes next" icon="trash">
+      {shown.length === 0 ? (
+        <Empty icon="check" title="No tag goes within a day">
+          <p>
+            Rules with pushedWithin announce the tags that they delete. A repository above shows why it keeps each tag.
+          </p>
+        </Empty>
+      ) : (
+        <>
+          <ul class="hits">
+            {shown.map(({ repository, tag, digest }) => (
+              <li key={`${repository}:${tag}`}>
+                <a class="row-link" href={manifestAddress(repository, { kind: 'tag', tag })}>
+                  <PathName repo={repository} />:<b>{tag}</b>
+                </a>
+                <DigestText digest={digest} href={manifestAddress(repository, { kind: 'digest', digest })} />
+                <a href={storageAddress(repository)}>Why</a>
+              </li>
+            ))}
+          </ul>
+          <footer class="card-foot">
+            <span class="muted">
+              {formatCount(expiring.length, 'tag goes', 'tags go')} within a day, as the last run of retention announced
+              {shown.length < expiring.length && `; ${shown.length} are shown`}.
+            </span>
+          </footer>
+        </>
+      )}
+    </Card>
+  );
+}

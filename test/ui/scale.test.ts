@@ -1,0 +1,78 @@
+// How long the server takes for each view of a large registry. OVERVIEW_REPOSITORIES=10000 is the size that the issue of the page names.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { ulid } from 'ulid';
+import type { RepositoryName } from '../../src/oci/names.ts';
+import { noCrash } from '../../src/storage/crash-points.ts';
+import { openDataFolder } from '../../src/storage/filesystem/folder.ts';
+import { eventually } from '../support/eventually.ts';
+import { nameOf, plantRepositories, plantTags } from '../support/many-repositories.ts';
+import { image, pushImage } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+
+setDefaultTimeout(600_000);
+
+const REPOSITORIES = Number(process.env.OVERVIEW_REPOSITORIES ?? 300);
+const LARGE = 'large/repository' as RepositoryName;
+/** Of the large repository. */
+const TAGS = REPOSITORIES;
+const PUSHES = 30;
+/** Milliseconds on an idle machine; a busy one has more time. */
+const VIEW_MS = 100;
+const PATIENCE = 5;
+const RUNS = 9;
+
+const VIEWS = [
+  '/ui/',
+  '/ui/?sort=size',
+  '/ui/?under=team-5',
+  '/ui/?q=service-12',
+  '/ui/?q=latest',
+  '/ui/changes',
+  '/ui/storage',
+  `/ui/storage?repository=${nameOf(2)}`,
+  `/ui/storage?repository=${LARGE}`,
+  '/ui/storage/map',
+  `/ui/repositories/${nameOf(2)}`,
+  `/ui/repositories/${LARGE}`,
+  `/ui/repositories/${LARGE}?sort=semver`,
+  `/ui/repositories/${LARGE}?q=1.7`,
+  `/ui/repositories/${LARGE}/-/timeline`,
+];
+
+let server: Server;
+beforeAll(async () => {
+  const root = temporaryFolder('large');
+  const fatal = (reason: string, cause?: unknown): never => {
+    throw new Error(reason, { cause });
+  };
+  const folder = await openDataFolder(root, {
+    ...{ shared: false, uniqueName: () => ulid(), now: Date.now, reach: noCrash, fatal },
+  });
+  await plantRepositories(folder.driver, REPOSITORIES);
+  await plantTags(folder.driver, LARGE, TAGS);
+  await folder.close();
+  server = await startServer({ STORAGE_PATH: root, THREADS: '1' });
+  for (let push = 0; push < PUSHES; push++)
+    await pushImage(server.url, `new/app-${push % 5}`, image(), `build-${push}`);
+  await eventually(async () => {
+    const totals = await (await fetch(`${server.url}/api/v1/totals`)).json();
+    expect(totals).toMatchObject({ isComplete: true, repositories: REPOSITORIES + 6 });
+  }, 300_000);
+});
+afterAll(cleanUp);
+
+test.each(VIEWS)('%s is served in time', async (view) => {
+  const times: number[] = [];
+  let bytes = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const begin = performance.now();
+    const response = await fetch(server.url + view, { headers: { accept: 'text/html' } });
+    bytes = (await response.bytes()).length;
+    times.push(performance.now() - begin);
+    expect(response.status).toBe(200);
+  }
+  times.sort((one, other) => one - other);
+  const median = times[Math.floor(RUNS / 2)] ?? Number.POSITIVE_INFINITY;
+  console.log(`${view}: ${median.toFixed(1)} ms, at most ${times.at(-1)?.toFixed(1)}; ${Math.round(bytes / 1024)} KiB`);
+  expect(median).toBeLessThan(VIEW_MS * PATIENCE);
+});
