@@ -105,6 +105,8 @@ export interface RequestContext extends Caller {
   readonly loginToken: string | undefined;
   /** The id of the log-in that authenticated this request. */
   readonly login: string | undefined;
+  /** By which the page calls the person who has logged in, if not by the identity. */
+  readonly loginName: string | undefined;
   /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */
   readonly keepOpen: () => void;
   /** Gives the client more time to read a response whose body is not in memory. */

@@ -45,6 +45,7 @@ export class Exchange implements RequestContext {
   /** Number of the rule that allows this request. */
   #rule: number | undefined;
   login: string | undefined;
+  loginName: string | undefined;
   #isKeptOpen = false;
   #isCounted = false;
   /** Releases the request's place in the limits of its subject. */
@@ -201,10 +202,11 @@ export class Exchange implements RequestContext {
   }
 
   /** @throws if the request is refused */
-  #admit({ actor, authority, login }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
+  #admit({ actor, authority, login, loginName }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
     this.actor = actor;
     this.authority = authority;
     this.login = login;
+    this.loginName = loginName;
     this.#rule = gate.admit(required, this, this);
   }
 

@@ -31,6 +31,8 @@ export interface GateRequest extends Origin {
 export interface Identified extends Pick<Caller, 'actor' | 'authority'> {
   /** The id of the log-in that proves the identity, if one does. */
   readonly login?: string;
+  /** By which the page calls the person. */
+  readonly loginName?: string | undefined;
 }
 
 type Write = (fields: Readonly<Record<string, unknown>>, message: string) => void;
@@ -190,7 +192,7 @@ export class Gate {
   ): Promise<Identified> {
     const login = await found;
     if (login === undefined) return this.#withoutCredentials(from, required);
-    return { ...this.#identified(login.authority), login: login.id };
+    return { ...this.#identified(login.authority), login: login.id, loginName: login.name };
   }
 
   #acceptBasic(

@@ -119,12 +119,12 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
 }
 
 function Account({ viewer }: { readonly viewer: Viewer }) {
-  const { name, canLogIn, address } = viewer;
+  const { name, nickname, canLogIn, address } = viewer;
   if (name !== undefined) {
     return (
       <div class="account">
         <span class="account-name" title={name}>
-          {formatActor(name)}
+          {nickname ?? formatActor(name)}
         </span>
         <form action={LOGOUT} method="post">
           <FormToken viewer={viewer} />

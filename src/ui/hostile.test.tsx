@@ -246,8 +246,8 @@ function hostileStorage(text: string): StorageData {
 
 function viewer(text: string): Viewer {
   return {
-    ...{ name: text, hasAccounts: true, canLogIn: true, isAdmin: true, formToken: text, address: text, host: text },
-    ...{ passive: undefined, hasPast: true, now: 0 },
+    ...{ name: text, nickname: text, formToken: text, address: text, host: text },
+    ...{ hasAccounts: true, canLogIn: true, isAdmin: true, passive: undefined, hasPast: true, now: 0 },
   };
 }
 
@@ -337,7 +337,7 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
       />,
       <Failure status={404} message={text} viewer={viewer('/ui/')} />,
       <Login viewer={viewer('/ui/')} issuers={[]} to={text} problem={text} quote={text} user={text} />,
-      <LoggedIn actor={text} to="/ui/" />,
+      <LoggedIn actor={text} nickname={text} to="/ui/" />,
       <Jump result={{ hits: hostileHits(text), more: true }} />,
     ];
     for (const view of views) expectHarmless(renderToString(view));

@@ -2,6 +2,8 @@
 export interface Viewer {
   /** The label of the identity; undefined for anonymous visitors. */
   readonly name: string | undefined;
+  /** By which an issuer calls the person, if it does. Any text. */
+  readonly nickname: string | undefined;
   /** Whether the registry has accounts. Without them everyone who reaches it may do everything. */
   readonly hasAccounts: boolean;
   /** Whether the log-in form can be used. */

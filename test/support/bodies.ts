@@ -39,6 +39,7 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
     siteAddress: () => undefined,
     isSecure: false,
     loginToken: undefined,
+    loginName: undefined,
     login: undefined,
     keepOpen: () => {
       kept = true;

@@ -21,7 +21,7 @@ let browser: WatchedBrowser;
 let site: string;
 beforeAll(async () => {
   issuer = await startIssuer();
-  issuer.logins.person = { sub: 'ann', team: 'harbour' };
+  issuer.logins.person = { sub: 'f3a1', team: 'harbour', preferred_username: 'ann' };
   const { path, keyPath } = await makeCertificate('localhost', { extensions: ['subjectAltName=DNS:localhost'] });
   const { PUBLIC_HOSTS: _, ...env } = writeAccessFiles(`
 rules:
@@ -51,10 +51,11 @@ async function open(options: BrowserContextOptions, visit: (page: Page) => Promi
 }
 
 /** The page is shown, the session is one that only this host gets over TLS, and it ends. */
-async function expectSession(page: Page, name: string): Promise<void> {
+async function expectSession(page: Page, name: string, actor: string): Promise<void> {
   await page.waitForURL(site + PAGE);
   expect(await page.locator('h1').textContent()).toContain('app');
-  expect(await page.locator('.account-name').textContent()).toBe(name);
+  const account = page.locator('.account-name');
+  expect([await account.textContent(), await account.getAttribute('title')]).toEqual([name, actor]);
   const cookies = await page.context().cookies();
   expect(cookies).toMatchObject([
     { name: '__Host-marina_session', domain: 'localhost', path: '/', httpOnly: true, secure: true, sameSite: 'Strict' },
@@ -72,7 +73,7 @@ test.each([true, false])('a person logs in with a password and out, scripts: %p'
     await page.getByLabel('Name').fill('reader');
     await page.getByLabel('Password').fill(passwordOf('reader'));
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
-    await expectSession(page, 'reader');
+    await expectSession(page, 'reader', 'user:reader');
   });
 });
 
@@ -83,7 +84,7 @@ test.each([true, false])(
       await page.goto(site + PAGE);
       await page.getByRole('link', { name: 'Log in with idp' }).click();
       await page.getByRole('button', { name: 'Approve' }).click();
-      await expectSession(page, 'oidc:idp:ann');
+      await expectSession(page, 'ann', 'oidc:idp:f3a1');
     });
   },
 );

@@ -29,8 +29,13 @@ export type Begun =
   | { readonly kind: 'unavailable' };
 
 export type Finished =
-  /** @property to the page that follows */
-  | { readonly kind: 'known'; readonly identity: OidcIdentity; readonly to: string }
+  /** @property name by which the issuer calls the person @property to the page that follows */
+  | {
+      readonly kind: 'known';
+      readonly identity: OidcIdentity;
+      readonly name: string | undefined;
+      readonly to: string;
+    }
   /** The log-in did not begin in this browser, or it is too old. */
   | { readonly kind: 'stale' }
   /** The issuer says that it refuses. Both texts are any texts of the issuer. */
@@ -132,7 +137,7 @@ export class IssuerLogins {
         const checked = await this.#ports.tokens.idToken(answer.idToken, issuer, client.clientId);
         return checked.kind === 'refused'
           ? { kind: 'refused', reason: checked.reason, to }
-          : { kind: 'known', identity: checked.identity, to };
+          : { kind: 'known', identity: checked.identity, name: checked.name, to };
       }
     }
   }

@@ -23,6 +23,8 @@ export interface LoginsPorts {
 /** A log-in of a person at the page. */
 export interface Login {
   readonly id: string;
+  /** By which the page calls the person; undefined if only the identity is known. It proves nothing. */
+  readonly name: string | undefined;
   /** The same object each time, because callers use it as a cache key. */
   readonly authority: Authority;
 }
@@ -53,15 +55,18 @@ export class Logins {
     this.#audience = `${ports.signer.issuer}:page`;
   }
 
-  /** Signs the token of a new log-in. */
-  async begin(bound: BoundIdentity): Promise<string> {
+  /** Signs the token of a new log-in. @param name by which the page calls the person */
+  async begin(bound: BoundIdentity, name?: string): Promise<string> {
     const { signer, lifetime } = this.#ports;
-    const { token } = await signer.sign(refreshClaimsOf({ ...bound, version: this.#versionFor(bound) }), {
-      type: 'marina-login+jwt',
-      audience: this.#audience,
-      subject: labelOf(bound.identity),
-      lifetime,
-    });
+    const { token } = await signer.sign(
+      { ...refreshClaimsOf({ ...bound, version: this.#versionFor(bound) }), name },
+      {
+        type: 'marina-login+jwt',
+        audience: this.#audience,
+        subject: labelOf(bound.identity),
+        lifetime,
+      },
+    );
     return token;
   }
 
@@ -102,11 +107,14 @@ export class Logins {
     if (remembered?.keys === current) return remembered.expires * 1000 > now() ? remembered : undefined;
     const verified = await signer.verify(token, 'marina-login+jwt');
     if (verified.kind === 'refused') return undefined;
-    const { aud, exp = 0, jti } = verified.payload;
+    const { aud, exp = 0, jti, name } = verified.payload;
     const bound = readRefreshClaims(verified.payload);
     if (aud !== this.#audience || bound === undefined || jti === undefined || exp * 1000 <= now()) return undefined;
     const { identity } = bound;
-    const known: Known = { id: jti, authority: { kind: 'identity', identity }, bound, expires: exp, keys: current };
+    const known: Known = {
+      ...{ id: jti, authority: { kind: 'identity', identity }, bound, expires: exp, keys: current },
+      name: typeof name === 'string' ? name : undefined,
+    };
     this.#known.set(token, known);
     return known;
   }

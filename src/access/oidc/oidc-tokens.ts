@@ -42,8 +42,8 @@ interface TrustedFor extends Trusted {
 
 /** The result of checking a token. */
 type Checked =
-  /** @property exp seconds since 1970 */
-  | { readonly kind: 'known'; readonly identity: OidcIdentity; readonly exp: number }
+  /** @property exp seconds since 1970 @property name by which the issuer calls the person, for the person only */
+  | { readonly kind: 'known'; readonly identity: OidcIdentity; readonly exp: number; readonly name: string | undefined }
   | Extract<Authenticated, { readonly kind: 'refused' }>;
 
 /** The rules and issuers of one version of ACCESS_FILE. */
@@ -155,7 +155,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     const { subject, exp } = checked;
     // A token may have many more claims, and the identity stays in memory as long as the token is cached.
     const claims = pickClaims(payload, inUse.rules.claimsNeeded(name));
-    return { kind: 'known', identity: { kind: 'oidc', issuer: name, subject, claims }, exp };
+    return { kind: 'known', identity: { kind: 'oidc', issuer: name, subject, claims }, exp, name: nameIn(payload) };
   }
 
   #current(): InUse {
@@ -181,6 +181,14 @@ function isAcceptedType(type: unknown): boolean {
   return (
     type === undefined || (typeof type === 'string' && TYPES.has(type.toLowerCase().replace(/^application\//, '')))
   );
+}
+
+const MAX_NAME_CHARACTERS = 60;
+
+/** The claims of the scope `profile` (OpenID Connect Core 1.0, section 5.1). They identify nobody: people can often change them. */
+function nameIn({ preferred_username: username, name }: JWTPayload): string | undefined {
+  const given = [username, name].find((each) => typeof each === 'string' && each.trim() !== '');
+  return typeof given === 'string' ? given.trim().slice(0, MAX_NAME_CHARACTERS).toWellFormed() : undefined;
 }
 
 /** Checks everything that `jwtVerify` does not. @returns a string if the token is refused: the reason */

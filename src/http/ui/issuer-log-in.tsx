@@ -94,21 +94,21 @@ export async function finishIssuerLogin({ issuer, answer }: Of<'issuer-done'>, p
  * between makes the next request one of this site.
  */
 async function welcome(
-  { identity, to }: Extract<Finished, { readonly kind: 'known' }>,
+  { identity, name, to }: Extract<Finished, { readonly kind: 'known' }>,
   page: PageContext,
   cookies: readonly string[],
 ): Promise<Response> {
   const { context, ports, ui, viewer } = page;
   const bound = ports.tokens?.issuer.bind({ kind: 'identity', identity });
   if (ui.logins === undefined || bound === undefined) throw new RegistryError('denied', 'nobody can log in here');
-  const cookie = loginCookie(await ui.logins.begin(bound), context.isSecure);
+  const cookie = loginCookie(await ui.logins.begin(bound, name), context.isSecure);
   if (cookie === undefined) return await showLogin(page, { to, problem: TOO_MANY_CLAIMS, status: 403, cookies });
   const actor = labelOf(identity);
   ui.onLogin({ requestId: context.id, client: context.client, actor });
   return await showPage(
     { ...page, viewer: { ...viewer, canLogIn: false } },
     { title: 'Logged in', cookies: [cookie, ...cookies], headers: { Refresh: `0; url=${to}` } },
-    <LoggedIn actor={actor} to={to} />,
+    <LoggedIn actor={actor} nickname={name} to={to} />,
   );
 }
 

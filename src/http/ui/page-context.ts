@@ -36,13 +36,14 @@ export function pageContext(context: RequestContext, ports: HandlerPorts): PageC
 }
 
 export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {
-  const { authority, actor, request, login } = context;
+  const { authority, actor, request, login, loginName } = context;
   const isAnonymous = authority.kind === 'identity' && authority.identity.kind === 'anonymous';
   return {
     name: isAnonymous ? undefined : actor.label,
     hasAccounts: ui.hasAccounts,
     canLogIn: ui.logins !== undefined,
     isAdmin: ui.policy.allowsRegistry(context, 'admin'),
+    nickname: loginName,
     formToken: ui.formTokens.issue(login),
     address: addressToComeBackTo(request),
     host: hostFor(context),

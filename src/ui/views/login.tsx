@@ -95,14 +95,22 @@ function PasswordForm({ viewer, to, user }: { readonly viewer: Viewer; readonly 
   );
 }
 
+interface LoggedInProps {
+  readonly actor: string;
+  /** By which the issuer calls the person: any text. */
+  readonly nickname: string | undefined;
+  /** The page that follows. */
+  readonly to: string;
+}
+
 /** Between the log-in with an issuer and the page that was wanted. */
-export function LoggedIn({ actor, to }: { readonly actor: string; readonly to: string }) {
+export function LoggedIn({ actor, nickname, to }: LoggedInProps) {
   return (
     <section class="login card">
       <Mark />
       <h1>You are logged in</h1>
       <p>
-        As <span title={actor}>{formatActor(actor)}</span>. The page that you wanted opens by itself.
+        As <span title={actor}>{nickname ?? formatActor(actor)}</span>. The page that you wanted opens by itself.
       </p>
       <a class="button button-main" href={to}>
         Continue
