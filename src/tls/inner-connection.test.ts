@@ -60,7 +60,10 @@ test('bytes that the server does not read yet wait, and the connection ends afte
   });
   const { inner, opened, closed } = connect(port);
   await opened;
-  const bytes = new Uint8Array(32 * 1024 * 1024).map((_, at) => at % 251);
+  const bytes = Buffer.alloc(
+    32 * 1024 * 1024,
+    new Uint8Array(251).map((_, at) => at),
+  );
   const sent = new Bun.CryptoHasher('sha256').update(bytes).digest('hex');
   let waits = 0;
   for (let at = 0; at < bytes.length; at += 1024 * 1024) {
@@ -94,6 +97,30 @@ test('an answer stops while it is not wanted', async () => {
   inner.resume();
   await closed;
   expect([count, log]).toEqual([2000, ['opened', 'answered', 'closed']]);
+});
+
+test('a connection that is destroyed after the last byte of the server is closed at once', async () => {
+  const { port, accepted } = listen();
+  const whole = Promise.withResolvers<number>();
+  let count = 0;
+  const { inner, log, opened, closed } = connect(port, {
+    received: (bytes) => {
+      count += bytes.length;
+      return true;
+    },
+    answered: () => {
+      inner.destroy();
+      expect(inner.isConnected).toBe(false);
+      whole.resolve(count);
+    },
+  });
+  await opened;
+  const server = await accepted;
+  server.write(new Uint8Array(10_000));
+  server.end();
+  expect(await whole.promise).toBe(10_000);
+  await closed;
+  expect(log).toEqual(['opened', 'closed']);
 });
 
 test('a connection that the server resets is not connected any more, before its event arrives', async () => {

@@ -72,6 +72,12 @@ export class InnerConnection {
     if (this.#waiting.length === 0) this.#socket?.end();
   }
 
+  /** Ends the connection at once. Bytes that have not been accepted yet are discarded. */
+  destroy(): void {
+    this.#isEnding = true;
+    this.#socket?.terminate();
+  }
+
   async #connect(port: number): Promise<void> {
     try {
       await Bun.connect({ hostname: '127.0.0.1', port, data: this, socket: InnerConnection.#handlers });

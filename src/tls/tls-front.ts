@@ -143,5 +143,6 @@ export class TlsFront {
 
 function optionsOf({ chain, key, clientCa }: TlsMaterial): TlsOptions {
   const common = { cert: chain, key, minVersion: 'TLSv1.2', secureOptions: NO_TICKETS } as const;
-  return clientCa === undefined ? common : { ...common, ca: clientCa };
+  // Without a CA, BoringSSL would look for the issuer of a single certificate in the system's files at each handshake.
+  return { ...common, ca: clientCa ?? chain };
 }

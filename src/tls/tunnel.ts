@@ -49,8 +49,8 @@ export class Tunnel {
     client.on('drain', () => {
       if (this.#file?.isSending !== true) this.#inner?.resume();
     });
-    client.once('end', () => this.#endInner());
-    client.once('close', () => this.#clientClosed());
+    client.on('end', () => this.#endInner());
+    client.on('close', () => this.#clientClosed());
   }
 
   /** Ends the connection if its client has sent nothing. */
@@ -94,7 +94,9 @@ export class Tunnel {
       drained: () => this.#client.resume(),
       answered: () => {
         this.#isAnswered = true;
-        this.#endInner();
+        this.#ports.closing(inner);
+        // The HTTP server sends and reads nothing more, so a reset loses nothing. It takes the kernel less time than a second FIN and its reply.
+        inner.destroy();
         if (this.#file?.isSending !== true) this.#endClient();
       },
       closed: () => this.#innerClosed(inner),
