@@ -3,11 +3,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
+import { formatCompactTime, secondOf } from '../src/past/moment.ts';
 import { writeAccessFiles } from '../test/access/world.ts';
 import { tools } from '../test/support/command.ts';
 import { image, pushImage } from '../test/support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../test/support/server.ts';
-import { attach, builtImage, chart, pushMultiPlatform, README } from '../test/ui/content.ts';
+import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from '../test/ui/content.ts';
 
 const FOLDER = new URL('../docs/ui/', import.meta.url);
 const REPO = 'harbour/services/berths';
@@ -95,6 +96,22 @@ try {
     await page.getByRole('option').filter({ hasText: '1.4.2' }).first().waitFor();
     await page.keyboard.press('ArrowDown');
     await page.screenshot({ path: Bun.fileURLToPath(new URL(`palette-${form}.png`, FOLDER)) });
+  }
+  const then = formatCompactTime(secondOf(Date.now()));
+  // Another second, as addresses of the past tell them apart.
+  await Bun.sleep(1_000);
+  await fetch(`${server.url}/v2/${REPO}/manifests/1.3.0`, { method: 'DELETE' });
+  await pushVersions(server.url, 'harbour/services/pilots');
+  const later: Readonly<Record<string, string>> = {
+    compare: '/ui/compare?a=harbour/services/pilots:1.0&b=harbour/services/pilots:1.1',
+    past: `/ui/at/${then}/repositories/${REPO}`,
+  };
+  for (const [form, options] of Object.entries(FORMS)) {
+    const page = await (await browser.newContext(options)).newPage();
+    for (const [view, path] of Object.entries(later)) {
+      await page.goto(server.url + path);
+      await page.screenshot({ path: Bun.fileURLToPath(new URL(`${view}-${form}.png`, FOLDER)) });
+    }
   }
   for (const [form, options] of Object.entries(FORMS)) {
     const page = await (await browser.newContext(options)).newPage();

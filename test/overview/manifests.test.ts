@@ -104,6 +104,33 @@ test('a manifest is described as it was, by a name of the past', async () => {
   const then = await get<ManifestDetails>(MANIFEST, `/api/v1/repositories/at/${moment}/team/moving/manifests/latest`);
   expect(then.digest).toBe(app.descriptor.digest as ManifestDetails['digest']);
   expect(then.config?.env).toEqual(['A=1']);
+  const { from, layers } = await get<{ from: object; layers: { change: string }[] }>(
+    COMPARE,
+    `/api/v1/compare?a=team/moving:latest@${time}&b=team/moving:latest`,
+  );
+  expect(from).toMatchObject({ repository: `at/${moment}/team/moving`, digest: app.descriptor.digest, kind: 'image' });
+  expect(layers.map(({ change }) => change)).toEqual(['same']);
+});
+
+test('of indexes the images for one platform are compared', async () => {
+  const { url } = server;
+  const platform = { os: 'linux', architecture: 'amd64' };
+  for (const [tag, each] of [
+    ['v1', app],
+    ['v2', newer],
+  ] as const) {
+    await pushImage(url, 'team/index', each);
+    const manifests = [{ ...each.descriptor, platform }];
+    const whole = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }, mediaTypes.index);
+    await pushManifest(url, 'team/index', whole, tag);
+  }
+  const address = '/api/v1/compare?a=team/index:v1&b=team/index:v2&platform=linux/amd64';
+  const found = await get<{ to: object; layers: object[]; platforms: object[] }>(COMPARE, address);
+  expect(found.to).toMatchObject({ digest: newer.descriptor.digest, kind: 'image' });
+  expect(found.layers).toHaveLength(1);
+  expect(found.platforms).toMatchObject([{ change: 'changed', platform: 'linux/amd64' }]);
+  await get(COMPARE, `${address.replace('linux', 'plan9')}`, 404);
+  await get(COMPARE, '/api/v1/compare?a=team/app:v1@soon&b=team/app:v1', 400);
 });
 
 test('hostile documents are described without a server error', async () => {

@@ -1,6 +1,7 @@
 // The page of a registry with accounts, from outside: who sees and does what, log-in and log-out, and forms of other sites.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { passwordOf, writeAccessFiles } from '../access/world.ts';
+import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
+import { expectStatus } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
 import { pushAsAdmin } from './push.ts';
@@ -140,6 +141,26 @@ describe('a person who has logged in', () => {
       expect((await other.get(page(OURS))).status).toBe(303);
     }
   });
+});
+
+test('the past of a tag can be seen by those who may pull, and restored by those who may push', async () => {
+  await pushAsAdmin(server.url, OURS, 'past');
+  const pushed = Math.floor(Date.now() / 1_000);
+  // Addresses of the past have seconds.
+  while (Math.floor(Date.now() / 1_000) === pushed) await Bun.sleep(20);
+  const headers = { authorization: basic('admin') };
+  await expectStatus(202, `${server.url}/v2/${OURS}/manifests/past`, { method: 'DELETE', headers });
+  const form = new URLSearchParams({ moment: new Date(pushed * 1_000).toISOString(), named: `${OURS}:past` });
+  for (const [account, mayRestore] of [
+    ['reader', false],
+    ['admin', true],
+  ] as const) {
+    const visitor = await loggedIn(account);
+    const { location } = await visitor.get(`/ui/at?${form}`);
+    const shown = await visitor.get(location ?? '');
+    expect([account, shown.status, shown.html.includes('Deleted since')]).toEqual([account, 200, true]);
+    expect([account, shown.html.includes('Restore this')]).toEqual([account, mayRestore]);
+  }
 });
 
 describe('a log-in', () => {

@@ -1,6 +1,7 @@
 // Texts of strangers in every place that pages show, in a real browser: nothing of them runs, is requested, or breaks the layout.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { Header } from 'tar/header';
+import { formatCompactTime, secondOf } from '../../src/past/moment.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
 import {
@@ -87,6 +88,9 @@ async function fill(url: string): Promise<string[]> {
     ...(await attachedTo(url, digest)).map((each) => `${BASE}@${each}`),
     ...['/ui/', '/ui/?q=alert', '/ui/changes?show=all', '/ui/changes?show=manifests'],
     `/ui/?q=${encodeURIComponent(HOSTILE[0] ?? '')}`,
+    `/ui/compare?a=${LARGE}:v1&b=${REPO}:v1`,
+    `/ui/compare?a=${encodeURIComponent(HOSTILE[0] ?? '')}`,
+    `/ui/at/${formatCompactTime(secondOf(Date.now()))}/repositories/${REPO}:v1`,
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../../oci/names.ts';
 import type { RepositoriesPage, RepositorySort, RepositorySummary } from '../../overview/interface.ts';
-import { homeAddress, repositoryAddress } from '../addresses.ts';
+import { secondOf } from '../../past/moment.ts';
+import { homeAddress, momentAddress, repositoryAddress } from '../addresses.ts';
 import { Empty, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Forbidden, Incomplete, TotalNumbers } from '../components/overview-parts.tsx';
@@ -35,7 +36,15 @@ export function Home({ data, q, under, sort, viewer }: HomeProps) {
       return (
         <>
           {under !== undefined && <Crumbs repo={under} />}
-          <h1>{under === undefined ? 'Repositories' : under.slice(under.lastIndexOf('/') + 1)}</h1>
+          <div class="title-row">
+            <h1>{under === undefined ? 'Repositories' : under.slice(under.lastIndexOf('/') + 1)}</h1>
+            {viewer.hasPast && under === undefined && (
+              <a class="button button-quiet" href={momentAddress(secondOf(viewer.now))}>
+                <Icon name="clock" />
+                Look back
+              </a>
+            )}
+          </div>
           {!data.page.isComplete && <Incomplete />}
           {data.page.items.length === 0 && data.page.isComplete && under === undefined ? (
             <FirstPush viewer={viewer} />

@@ -1,6 +1,7 @@
 import type { RecentChange } from '../../past/interface.ts';
 import { repositoryAddress, timelineAddress } from '../addresses.ts';
 import { Empty } from '../components/basics.tsx';
+import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
@@ -46,6 +47,7 @@ export function RepositoryTimeline({ data, viewer }: { readonly data: TimelineDa
                 at: change.at,
                 actor: change.actor,
                 text: <ChangeText repo={repo} change={change} />,
+                links: <ChangeLinks repo={repo} change={linkedChange(change)} viewer={viewer} />,
               }))}
             />
           ))

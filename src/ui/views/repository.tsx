@@ -1,5 +1,6 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import { actionAddress, storageAddress, timelineAddress } from '../addresses.ts';
+import { secondOf } from '../../past/moment.ts';
+import { actionAddress, repositoryAddress, storageAddress, timelineAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
 import { Card, Empty, Notice, Size, Time } from '../components/basics.tsx';
 import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
@@ -58,7 +59,11 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
           )}
           <RetentionCard repo={repo} review={data.review} now={viewer.now} />
           <PinsCard data={data} viewer={viewer} />
-          <Card title="Timeline" icon="clock">
+          <Card
+            title="Timeline"
+            icon="clock"
+            aside={viewer.hasPast ? <LookBack repo={repo} now={viewer.now} /> : undefined}
+          >
             {changes.length === 0 ? (
               <Empty icon="clock" title="Nothing has happened lately" />
             ) : (
@@ -82,6 +87,15 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
         </div>
       </div>
     </>
+  );
+}
+
+/** To the page on which one goes from one moment to others. */
+function LookBack({ repo, now }: { readonly repo: RepositoryName; readonly now: number }) {
+  return (
+    <a class="button button-small" href={repositoryAddress({ repo, at: secondOf(now) })}>
+      Look back
+    </a>
   );
 }
 
