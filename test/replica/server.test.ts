@@ -81,6 +81,9 @@ test('it has what is pushed within seconds, serves pulls while its primary is aw
   await becomesEqual(settings, LOGS);
   await expectPull(copy.url, REPO, 'v2', small);
   expect((await replica(settings, 'status')).lines.at(-1)).toBe('lag      none');
+  const operations: unknown = await (await fetch(`${copy.url}/api/v1/operations`)).json();
+  expect(operations).toMatchObject({ writes: { state: 'replica' }, replica: { source: primary.url, changes: 0 } });
+  expect(await (await fetch(`${copy.url}/ui/operations`)).text()).toContain('Only the source of this replica');
 });
 
 test('it refuses writes with a message that names the primary, or redirects them', async () => {
