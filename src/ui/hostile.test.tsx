@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { HOSTILE } from '../../test/support/hostile-texts.ts';
+import { viewer } from '../../test/support/viewer.ts';
 import type { Documents, ManifestDetails } from '../inspection/interface.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { parseIncarnation, parseRepositoryName, parseTag } from '../oci/names.ts';
@@ -18,7 +19,6 @@ import type { PastManifestData, PastRepositoryData } from './load/load-past.ts';
 import type { RepositoryData } from './load/load-repository.ts';
 import type { StorageData } from './load/load-storage.ts';
 import type { Travel } from './load/load-travel.ts';
-import type { Viewer } from './viewer.ts';
 import { Compare } from './views/compare.tsx';
 import { Failure } from './views/failure.tsx';
 import { Home } from './views/home.tsx';
@@ -241,13 +241,6 @@ function hostileStorage(text: string): StorageData {
       ...{ rule: text, count: 1, going: 0, manifests: [], manifestCount: 0, bytes: 0 },
       tags: [{ ...fate, keptBy: [{ entry: 1, which: 'all', until: undefined }] }],
     },
-  };
-}
-
-function viewer(text: string): Viewer {
-  return {
-    ...{ name: text, nickname: text, formToken: text, address: text, host: text },
-    ...{ hasAccounts: true, canLogIn: true, isAdmin: true, passive: undefined, hasPast: true, now: 0 },
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { HOSTILE } from '../../../test/support/hostile-texts.ts';
+import { viewer } from '../../../test/support/viewer.ts';
 import type { AccessDescription, RobotSummary } from '../../access/admin/interface.ts';
 import type { ActorLabel } from '../../access/identity.ts';
 import type { RobotName } from '../../access/robots/robot.ts';
@@ -7,19 +8,11 @@ import type { OperationsOverview } from '../../operations/interface.ts';
 import type { Element } from '../jsx/jsx-runtime.js';
 import { renderToString } from '../jsx/render.js';
 import type { AccessData } from '../load/load-access.ts';
-import type { Viewer } from '../viewer.ts';
 import { Access } from './access.tsx';
 import { Operations } from './operations.tsx';
 import { ConfirmRobot, RobotSecretPage } from './robots.tsx';
 
 const DATE = '2026-11-28T00:00:00.000Z';
-
-function viewer(text: string): Viewer {
-  return {
-    ...{ name: text, hasAccounts: true, canLogIn: true, isAdmin: true, formToken: text, address: text, host: text },
-    ...{ hasPast: true, passive: undefined, now: Date.parse(DATE) },
-  };
-}
 
 function robot(text: string): RobotSummary {
   return {
