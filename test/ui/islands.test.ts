@@ -142,6 +142,24 @@ test('the picture of 5,000 parts goes into a repository and back without a long 
   expectSmooth('and back', back);
 });
 
+test.each(['/ui/', '/ui/storage', `/ui/storage?repository=${LONG}`, TIMELINE])(
+  'nothing jumps while %s is loaded',
+  async (path) => {
+    await visit(path, async (page) => {
+      if (path === '/ui/storage') await page.locator('.treemap-tiles a').first().waitFor();
+      const jumped = await page.evaluate<number>(`new Promise((resolve) => {
+      let sum = 0;
+      new PerformanceObserver((list) => {
+        for (const { value } of list.getEntries()) sum += value;
+      }).observe({ type: 'layout-shift', buffered: true });
+      // Entries come after the next frame.
+      requestAnimationFrame(() => setTimeout(() => resolve(sum), 200));
+    })`);
+      expect(jumped).toBe(0);
+    });
+  },
+);
+
 test('the picture can be used by keyboard alone', async () => {
   await visit('/ui/storage', async (page) => {
     const tile = page.locator('.treemap-tiles a[aria-label^="team/app "]');

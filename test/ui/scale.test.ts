@@ -32,6 +32,8 @@ const VIEWS = [
   `/ui/storage?repository=${nameOf(2)}`,
   `/ui/storage?repository=${LARGE}`,
   '/ui/storage/map',
+  '/ui/operations',
+  `/ui/compare?a=${nameOf(2)}:newest&b=${LARGE}:newest`,
   `/ui/repositories/${nameOf(2)}`,
   `/ui/repositories/${LARGE}`,
   `/ui/repositories/${LARGE}?sort=semver`,
@@ -54,6 +56,8 @@ beforeAll(async () => {
   server = await startServer({ STORAGE_PATH: root, THREADS: '1' });
   for (let push = 0; push < PUSHES; push++)
     await pushImage(server.url, `new/app-${push % 5}`, image(), `build-${push}`);
+  // Of planted images there are no bytes. The page of a repository shows the manifest of its newest tag.
+  for (const repo of [LARGE, nameOf(2)]) await pushImage(server.url, repo, image(), 'newest');
   await eventually(async () => {
     const totals = await (await fetch(`${server.url}/api/v1/totals`)).json();
     expect(totals).toMatchObject({ isComplete: true, repositories: REPOSITORIES + 6 });

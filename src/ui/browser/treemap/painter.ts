@@ -77,14 +77,21 @@ export class Painter {
     if (width < MIN_TEXT_WIDTH || height < ONE_LINE) return;
     const room = width - 2 * MARGIN;
     context.fillText(this.#fitting(context, name, room), x + MARGIN, y + FIRST_LINE);
-    if (height >= TWO_LINES) context.fillText(this.#fitting(context, about, room), x + MARGIN, y + SECOND_LINE);
+    // A number that is cut would be another number.
+    if (height >= TWO_LINES && this.#widthOf(context, about) <= room)
+      context.fillText(about, x + MARGIN, y + SECOND_LINE);
   }
 
   #fitting(context: CanvasRenderingContext2D, text: string, room: number): string {
-    const width = this.#widths.get(text) ?? context.measureText(text).width;
-    if (this.#widths.size < MAX_WIDTHS) this.#widths.set(text, width);
+    const width = this.#widthOf(context, text);
     if (width <= room) return text;
     return `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
+  }
+
+  #widthOf(context: CanvasRenderingContext2D, text: string): number {
+    const width = this.#widths.get(text) ?? context.measureText(text).width;
+    if (this.#widths.size < MAX_WIDTHS) this.#widths.set(text, width);
+    return width;
   }
 }
 
