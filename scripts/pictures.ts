@@ -6,7 +6,7 @@ import { type BrowserContextOptions, chromium } from 'playwright-core';
 import { formatCompactTime, secondOf } from '../src/past/moment.ts';
 import { writeAccessFiles } from '../test/access/world.ts';
 import { tools } from '../test/support/command.ts';
-import { image, pushImage } from '../test/support/oci.ts';
+import { image, pushImage, randomBlob } from '../test/support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../test/support/server.ts';
 import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from '../test/ui/content.ts';
 
@@ -48,6 +48,16 @@ rules:
     deleteUntagged: 30d
 `;
 
+/** Repositories with one image: its layers of the base, and the bytes of its own layer. */
+const SMALL: readonly (readonly [name: string, layers: number, own: number])[] = [
+  ['base/alpine', 1, 90_000],
+  ['base/debian', 2, 60_000],
+  ['web/front', 2, 1_300_000],
+  ['web/status', 1, 420_000],
+  ['data/ingest', 2, 760_000],
+  ['data/reports', 0, 1_900_000],
+];
+
 async function fill(url: string): Promise<void> {
   const about = {
     'org.opencontainers.image.description': 'Berths, tides and pilots: what the other services of the harbour ask.',
@@ -71,8 +81,10 @@ async function fill(url: string): Promise<void> {
     );
   }
   await pushImage(url, 'harbour/charts/berths', chart(), '1.2.3');
-  for (const name of ['base/alpine', 'base/debian', 'web/front', 'web/status'])
-    await pushImage(url, name, image(), 'v1');
+  // Layers that most of them share.
+  const base = [randomBlob(2_400_000), randomBlob(900_000)];
+  for (const [name, layers, own] of SMALL)
+    await pushImage(url, name, image({ layers: [...base.slice(0, layers), randomBlob(own)] }), 'v1');
 }
 
 const RETENTION_FILE = join(temporaryFolder('rules'), 'retention.yaml');

@@ -58,7 +58,7 @@ function Numbers({ item: { bytes, shared, parts, rest } }: { readonly item: Item
   return (
     <dl class="numbers">
       <Figure name="Size" value={formatBytes(bytes)} />
-      {shared !== undefined && <Figure name="Own" value={formatBytes(bytes - shared)} note="freed if it went" />}
+      {shared !== undefined && <Figure name="Own" value={formatBytes(bytes - shared)} note="freed if it is deleted" />}
       {shared !== undefined && <Figure name="Shared" value={formatBytes(shared)} note="others have it, too" />}
       <Figure name="Blobs and manifests" value={(parts.length + rest.count).toLocaleString('en-US')} />
     </dl>

@@ -126,7 +126,8 @@ export function Expiring({ expiring }: Pick<StorageReport, 'expiring'>) {
       {shown.length === 0 ? (
         <Empty icon="check" title="No tag goes within a day">
           <p>
-            Rules with pushedWithin announce the tags that they delete. A repository above shows why it keeps each tag.
+            Rules with pushedWithin announce the tags that they delete. Choose a repository above to see why it keeps
+            each tag.
           </p>
         </Empty>
       ) : (
