@@ -18,6 +18,7 @@ import { gcSizeWorks } from './works/gc-sizes.ts';
 import { loadgenWork } from './works/loadgen.ts';
 import { memoryWork } from './works/memory.ts';
 import { pushWorks } from './works/push.ts';
+import { pushWithAllWork } from './works/push-with-all.ts';
 import { smallWorks } from './works/small.ts';
 import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
@@ -37,6 +38,7 @@ const WORKS: Work[] = [
   gcWork,
   gcPauseWork,
   backupWork,
+  pushWithAllWork,
   memoryWork,
   loadgenWork,
   ...gcSizeWorks,

@@ -11,6 +11,7 @@ import { dataKey, FORMAT, markerKey, snapshotKey } from '../storage/paths.ts';
 import { encodeFormat, type Identity, type Restoring, readRestoring } from '../storage/prepare.ts';
 import { BackupRefused, type Damage, MAX_DAMAGES } from './errors.ts';
 import { blobKey } from './layout.ts';
+import type { Link } from './links.ts';
 import { type CopiedSlot, LogReader } from './log-reader.ts';
 import { brokenSlot, type Log, slotKeyOf } from './logs.ts';
 import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
@@ -159,7 +160,13 @@ class RestoreRun {
     if (state.seq === 0) return;
     await this.#write(markerKey(repo), new Uint8Array());
     await forEachConcurrently(linksOf(state), OBJECT_CONCURRENCY, ([digest, { inc, size }]) =>
-      this.#restoreObject(repo, digest, inc, size),
+      this.#restoreObject(repo, { digest, inc, size }),
+    );
+    const { target } = this.#ports;
+    const hints = { put: (key: string, bytes: Uint8Array): Promise<void> => target.write(key, bytes) };
+    // Only blobs have hints.
+    await forEachConcurrently(state.blobs, OBJECT_CONCURRENCY, ([digest, { inc, size }]) =>
+      writeHint(hints, digest, { inc, size, repo }),
     );
     if (isSnapshotDue({ slots: state.seq, bytes, snapshotBytes: 0 }))
       await this.#write(snapshotKey(repo, state.seq), await encodeSnapshot(repo, state));
@@ -196,7 +203,7 @@ class RestoreRun {
     return await lastSlotIn(times, at);
   }
 
-  async #restoreObject(repo: RepositoryName, digest: Digest, inc: Incarnation, size: number): Promise<void> {
+  async #restoreObject(repo: RepositoryName, { digest, inc, size }: Link): Promise<void> {
     const { archive, target, signal } = this.#ports;
     signal.throwIfAborted();
     const key = dataKey(inc);
@@ -208,7 +215,6 @@ class RestoreRun {
       if (!isRight) throw new BackupRefused(`the backup is damaged: the bytes of ${digest} of ${repo} are others`);
       this.#counts.bytes += size;
     }
-    await writeHint({ put: (hint, bytes) => target.write(hint, bytes) }, digest, { inc, size, repo });
     this.#counts.objects++;
   }
 

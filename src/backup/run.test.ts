@@ -2,12 +2,23 @@ import { describe, expect, test } from 'bun:test';
 import { changed } from '../../test/simulation/bugs.ts';
 import { collectNow } from '../../test/support/collection.ts';
 import { MemoryArchive } from '../../test/support/memory-archive.ts';
-import { A, B, CALLER, EXPIRY, GRACE, type OpenRegistry, openRegistry, text } from '../../test/support/registry.ts';
+import {
+  A,
+  B,
+  CALLER,
+  EXPIRY,
+  GRACE,
+  type OpenRegistry,
+  openRegistry,
+  tag,
+  text,
+} from '../../test/support/registry.ts';
 import { readHolds, removeHold, renewHold } from '../collection/holds.ts';
 import { foldLog } from '../journal/log.ts';
+import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
-import { dataKey, FORMAT, slotKey } from '../storage/paths.ts';
+import { dataKey, FORMAT, HINTS, hintKey, slotKey } from '../storage/paths.ts';
 import { encodeFormat, readFormat, readIdentity } from '../storage/prepare.ts';
 import { BackupIncomplete, BackupRefused } from './errors.ts';
 import { HOLD_MS } from './held-cut.ts';
@@ -365,6 +376,22 @@ describe('a restore', () => {
     expect(restored(other, { target })).rejects.toThrow('was interrupted');
     for (const [key, bytes] of target.objects)
       if (key.startsWith('data/')) target.objects.set(key, bytes.with(0, (bytes[0] ?? 0) ^ 1));
+  });
+
+  test('writes hints of blobs, not of manifests', async () => {
+    const open = openRegistry();
+    const blob = await open.push(A, text('blob'));
+    const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));
+    await open.registry.pushManifest(
+      A,
+      { bytes, contentType: OCI_INDEX, digest: undefined, tags: [tag('v1')] },
+      CALLER,
+    );
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    const { target, report } = await restored(archive);
+    expect(report.objects).toBe(2);
+    expect([...target.objects.keys()].filter((key) => key.startsWith(HINTS))).toEqual([hintKey(blob)]);
   });
 
   test('refuses a store that is not empty, and keeps the identity only if it is told to', async () => {
