@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RepositoryName } from '../oci/names.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
 import { IndexFile } from './index-file.ts';
 import { parseQuery } from './query-text.ts';
 import { Repositories } from './repositories.ts';
@@ -139,6 +139,26 @@ test('who shares is not counted any further than an answer may read', () => {
   expect(found?.parts.at(-2)?.sharedWith).toBeUndefined();
   const [exact] = new Storage(writer).report({ repositories: 1, parts: 500 }, few).repositories;
   expect([exact?.shared, exact?.parts.at(-2)?.sharedWith]).toEqual([0, 0]);
+});
+
+test('who has each of several contents is told of visible repositories, and only as far as an answer may read', () => {
+  const { writer } = file;
+  const storage = new Storage(writer);
+  const digestOf = (id: number) => `sha256:abcdef${id.toString(16).padStart(58, '0')}` as Digest;
+  const [first = 0, second = 0, third = 0] = ids;
+  for (const repo of [1, second, third])
+    writer.run('INSERT INTO link (repo, content, size, inc) VALUES (?, ?, 10, ?)', [repo, first, 'inc']);
+  writer.run('UPDATE content SET links = 4 WHERE id = ?', [first]);
+  const sharersOf = (limit: number, seen: Visible) => storage.sharersOf([digestOf(first)], nameOf(first), limit, seen);
+  expect(sharersOf(9, visible)).toEqual(new Map([[digestOf(first), [nameOf(second), nameOf(third)].sort()]]));
+  expect(sharersOf(1, visible).get(digestOf(first))).toHaveLength(1);
+  expect(sharersOf(9, few)).toEqual(new Map([[digestOf(first), []]]));
+  const unknown = `sha256:${'9'.repeat(64)}` as Digest;
+  expect(storage.sharersOf([unknown], nameOf(first), 9, visible)).toEqual(new Map([[unknown, []]]));
+  // Each of these has 700 hidden sharers, of the test before.
+  const hidden = Array.from({ length: 200 }, (_, at) => `sha256:${String(at).padStart(64, '0')}` as Digest);
+  const found = storage.sharersOf(hidden, nameOf(first), 9, visible);
+  expect([found.size > 0, found.size < 200, found.get(hidden[0] ?? unknown)]).toEqual([true, true, []]);
 });
 
 test('a digest is looked for by at least six digits', () => {

@@ -1,4 +1,5 @@
 // What pages do beyond HTML. Everything works without it.
+import { chooseAll } from './choose-all.ts';
 import { copyOnClick } from './copy.ts';
 import { followChanges } from './follow.ts';
 import { filterWhileTyping } from './live-filter.ts';
@@ -7,6 +8,7 @@ import { paletteByKey } from './palette.ts';
 import { travelWhileSliding } from './travel.ts';
 import { drawTreemap } from './treemap/treemap.ts';
 
+chooseAll();
 copyOnClick();
 paletteByKey();
 filterWhileTyping();

@@ -1,5 +1,6 @@
+import { secondOf } from '../../past/moment.ts';
 import type { Pin } from '../../pins/interface.ts';
-import { actionAddress } from '../addresses.ts';
+import { actionAddress, repositoryAddress } from '../addresses.ts';
 import { Card, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Until } from '../components/retention-fate.tsx';
@@ -89,7 +90,10 @@ function PinLine({ pin, data, viewer }: PinsProps & { readonly pin: Pin }) {
       <div class="pin-about">
         <b>{cut(name, MAX_NAME)}</b>
         <span class="muted">
-          as it was <Time at={moment} now={viewer.now} />, ends <Until at={until} now={viewer.now} />
+          <a href={repositoryAddress({ repo: data.repo, at: secondOf(moment) })}>
+            as it was <Time at={moment} now={viewer.now} />
+          </a>
+          , ends <Until at={until} now={viewer.now} />
           {repositories > 1 && `, with ${formatCount(repositories - 1, 'other repository', 'other repositories')}`}
         </span>
         <span class="actor">{cut(formatActor(by), MAX_NAME)}</span>

@@ -83,6 +83,13 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
                 {canDelete && (
                   <th scope="col" class="choice">
                     <span class="hidden">Choose</span>
+                    <input
+                      type="checkbox"
+                      class="choose-all"
+                      aria-label="Choose all of this page"
+                      autocomplete="off"
+                      data-choose-all
+                    />
                   </th>
                 )}
                 <th scope="col">Tag</th>

@@ -1,7 +1,7 @@
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { RecentChange } from '../../past/interface.ts';
 import { actionAddress, repositoryAddress } from '../addresses.ts';
-import { Badge, Card } from '../components/basics.tsx';
+import { Badge, Card, Empty } from '../components/basics.tsx';
 import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
@@ -87,6 +87,7 @@ interface TagTimelineProps {
 
 function TagTimeline({ repo, tag, changes, current, mayRestore, viewer }: TagTimelineProps) {
   const canRestore = viewer.passive === undefined && mayRestore;
+  if (changes.length === 0) return <Empty icon="clock" title="Not changed lately" />;
   return (
     <Timeline
       now={viewer.now}
