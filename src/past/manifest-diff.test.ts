@@ -108,3 +108,30 @@ test('any JSON can be compared, also with fields of the wrong type', () => {
     }),
   );
 });
+
+test('of a config with a flood of fields, or with long names in each other, only the first fields are compared', () => {
+  const flood = (name: string) => ({
+    [name.repeat(2_000)]: Object.fromEntries(
+      Array.from({ length: 30 }, (_, group) => [
+        `group${group}`,
+        Object.fromEntries(Array.from({ length: 1_000 }, (_, field) => [`${name}${field}`, field])),
+      ]),
+    ),
+    [name]: Object.fromEntries(Array.from({ length: 20_000 }, (_, field) => [`${name}${field}`, field])),
+    Env: Array.from({ length: 20_000 }, (_, variable) => `${name}${variable}=1`),
+  });
+  const { fields } = compareManifests(image('1', [], flood('a')), image('2', [], flood('b')));
+  expect(fields).toHaveLength(1_000);
+  const characters = fields.reduce(
+    (sum, { field, from = '', to = '' }) => sum + field.length + from.length + to.length,
+    0,
+  );
+  expect(characters).toBeLessThan(100_000);
+});
+
+test('an object whose path is long is compared as a whole', () => {
+  const nested = (value: number) => image('1', [], { ['n'.repeat(500)]: { inside: value } });
+  const [difference, ...others] = compareManifests(nested(1), nested(2)).fields;
+  expect(others).toEqual([]);
+  expect([difference?.from, difference?.to]).toEqual(['{"inside":1}', '{"inside":2}']);
+});

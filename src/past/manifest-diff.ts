@@ -62,6 +62,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set(['layers', 'manifests', 'config', 
 const MAX_FIELDS = 1_000;
 const MAX_VALUE = 4_096;
 const MAX_DEPTH = 8;
+/** The most fields of one side, and the most characters that lead to one: a hostile config may have a million fields with long names. */
+const [MAX_COLLECTED, MAX_PATH] = [10_000, 500];
 
 /** Pure. */
 export function compareManifests(from: ComparedManifest, to: ComparedManifest): ManifestDiff {
@@ -141,7 +143,7 @@ function platformOf({ os, architecture, variant }: Readonly<Record<string, unkno
   return [os, architecture, variant].filter((each) => typeof each === 'string').join('/');
 }
 
-/** The fields of the manifest and, below `config`, those of the config: `config.config.Env.PATH`. */
+/** The first fields of the manifest and, below `config`, those of the config: `config.config.Env.PATH`. */
 function fieldsOf({ json, config }: ComparedManifest): Map<string, string> {
   const fields = new Map<string, string>();
   collect(json, '', fields, 0);
@@ -152,12 +154,13 @@ function fieldsOf({ json, config }: ComparedManifest): Map<string, string> {
 function collect(value: unknown, path: string, fields: Map<string, string>, depth: number): void {
   if (!isObject(value)) return;
   for (const [name, each] of Object.entries(value)) {
+    if (fields.size >= MAX_COLLECTED) return;
     if (depth === 0 && LEFT_OUT.has(name) && !(path === 'config.' && name === 'config')) continue;
     const field = `${path}${name}`;
     const variables = name === 'Env' ? variablesOf(each) : undefined;
     if (variables !== undefined) for (const [key, text] of variables) fields.set(`${field}.${key}`, text);
     // An empty object says something by its name: `ExposedPorts: {"80/tcp": {}}`.
-    else if (isObject(each) && depth < MAX_DEPTH && Object.keys(each).length > 0)
+    else if (isObject(each) && depth < MAX_DEPTH && field.length < MAX_PATH && Object.keys(each).length > 0)
       collect(each, `${field}.`, fields, depth + 1);
     else if (each !== undefined) fields.set(field, typeof each === 'string' ? each : JSON.stringify(each));
   }
@@ -170,7 +173,7 @@ function variablesOf(value: unknown): Map<string, string> | undefined {
   for (const each of value as readonly unknown[]) {
     if (typeof each !== 'string') return undefined;
     const equals = each.indexOf('=');
-    if (equals <= 0) return undefined;
+    if (equals <= 0 || variables.size >= MAX_COLLECTED) return undefined;
     variables.set(each.slice(0, equals), each.slice(equals + 1));
   }
   return variables;
