@@ -371,6 +371,18 @@ test('a tag is compared with what it was, and layers have their commands', async
   );
 });
 
+test('a line of a list has kind, platforms and size, of an index with its images', async () => {
+  const whole = index([app]);
+  await push(A, app, 'v1');
+  await push(A, whole, 'all');
+  const [one, all] = [
+    await inspector.summary(A, byTag('v1'), CALLER),
+    await inspector.summary(A, byTag('all'), CALLER),
+  ];
+  expect(one).toMatchObject({ kind: 'image', platforms: ['linux/arm64/v8'], total: (await described('v1')).total });
+  expect(all).toMatchObject({ kind: 'index', total: one.total + whole.bytes.length });
+});
+
 describe('indexes are compared', () => {
   const platform = { os: 'linux', architecture: 'amd64' };
   const newer = image({ config: CONFIG, layers: [base] });

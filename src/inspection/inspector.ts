@@ -19,7 +19,7 @@ import {
   withAnnotations,
 } from './documents.ts';
 import { flatFactsOf } from './flat-facts.ts';
-import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, totalOf } from './image.ts';
+import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, platformOf, totalOf } from './image.ts';
 import type {
   Attached,
   Badges,
@@ -29,6 +29,7 @@ import type {
   Inspection,
   ManifestComparison,
   ManifestDetails,
+  ManifestSummary,
   PackageList,
   PlatformDetails,
   Readme,
@@ -103,6 +104,19 @@ export class Inspector implements Inspection {
       attached: attached.map((each) => ({ ...each, documents: shown(each.documents) })),
       badges: badgesOf(attached),
       omitted,
+    };
+  }
+
+  async summary(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestSummary> {
+    const { descriptor, parts, kind } = await this.#read(repo, reference, caller);
+    const images = await this.#platforms(repo, parts, caller, []);
+    const config = kind === 'image' ? await this.#config(repo, parts, caller, []) : undefined;
+    const own = platformOf(fieldsOf(config));
+    const platforms = images.flatMap(({ platform }) => platform ?? []);
+    return {
+      ...{ digest: descriptor.digest, kind, platforms: own === undefined ? platforms : [own] },
+      total: descriptor.size + totalOf(parts) + addedBy(images, parts),
+      isAttested: parts.manifests.some(isBuildAttestation),
     };
   }
 

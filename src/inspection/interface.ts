@@ -12,6 +12,8 @@ import type { Reference } from '../registry/interface.ts';
 export interface Inspection {
   /** A manifest, and what is attached to it. */
   manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestDetails>;
+  /** What a manifest is, without what is attached to it: for a line of a list. */
+  summary(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestSummary>;
   /** Every package in the bills of materials that are attached to a manifest, or that it is, each once, in order. */
   packages(repo: RepositoryName, reference: Reference, caller: Caller): Promise<PackageList>;
   /**
@@ -70,6 +72,13 @@ export interface ManifestDetails {
   readonly badges: Badges;
   /** What is not shown, or only in part, and why: sentences for people. */
   readonly omitted: readonly string[];
+}
+
+export interface ManifestSummary extends Pick<ManifestDetails, 'digest' | 'kind' | 'total'> {
+  /** `linux/arm64/v8`; of an index those of its images. */
+  readonly platforms: readonly string[];
+  /** Whether it is an index with attestations of build tools. */
+  readonly isAttested: boolean;
 }
 
 export type Texts = Readonly<Record<string, string>>;

@@ -195,6 +195,10 @@ function contentsOf(state: RepositoryState, time: string | undefined): Repositor
     tag: (tag) => state.tag(tag),
     tagsOf: (digest) => state.tagsOf(digest),
     tags: () => tagsIn(state),
+    referrers: (digest, limit) => {
+      const { names = [] } = state.referrers.get(digest)?.page(undefined, undefined, limit) ?? {};
+      return names.flatMap((name) => state.manifest(name) ?? []);
+    },
     pushed: (digest) => state.manifest(digest)?.at,
   };
 }

@@ -101,6 +101,8 @@ export interface RepositoryContents extends SlotTime {
   tagsOf(digest: Digest): readonly Tag[];
   /** All of them, in no order, each with the time in milliseconds since 1970 at which it was last set. */
   tags(): Iterable<{ readonly tag: Tag; readonly digest: Digest; readonly set: number }>;
+  /** The types of up to `limit` manifests whose subject it is. */
+  referrers(digest: Digest, limit: number): readonly Pick<Descriptor, 'mediaType' | 'artifactType'>[];
   /** When a manifest was last pushed, in milliseconds since 1970; undefined if the repository did not have it. */
   pushed(digest: Digest): number | undefined;
 }

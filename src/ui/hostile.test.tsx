@@ -44,7 +44,7 @@ function named<T>(value: T | undefined): T {
 
 const CONTENTS: RepositoryContents = {
   ...{ seq: 1, time: '2026-11-28T00:00:00Z', counts: { tags: 1, manifests: 1, blobs: 1 }, bytes: 1 },
-  ...{ tag: () => undefined, tagsOf: () => [TAG], pushed: () => 0, tags: () => [] },
+  ...{ tag: () => undefined, tagsOf: () => [TAG], pushed: () => 0, tags: () => [], referrers: () => [] },
 };
 
 function hostileChanges(text: string): readonly RecentChange[] {
@@ -168,7 +168,13 @@ function hostilePast(text: string): PastManifestData {
 function hostilePastRepository(text: string): PastRepositoryData {
   return {
     ...{ place: PLACE, name: REPO, contents: CONTENTS, travel: travel(text), count: 1, folded: 0, next: 50 },
-    tags: [{ tag: TAG, digest: DIGEST, set: 0, today: { kind: 'gone' } }],
+    tags: [
+      {
+        ...{ tag: TAG, digest: DIGEST, set: 0, today: { kind: 'gone' } },
+        badges: { signed: true, sbom: true, attested: true },
+        summary: { digest: DIGEST, kind: 'artifact', total: 1, platforms: [text, text, text, text], isAttested: true },
+      },
+    ],
     ...{ newest: TAG, details: hostileDetails(text), changes: hostileChanges(text), isHere: false },
   };
 }

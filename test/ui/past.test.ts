@@ -156,6 +156,8 @@ test('the past of a repository has its tags, its list and its steps, all without
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(server.url + past());
     expect((await page.locator('.tag-name').allInnerTexts()).sort()).toEqual(['1.0', '1.1', 'latest']);
+    const row = page.locator('.tags tbody tr', { hasText: '1.1' });
+    for (const each of ['SBOM', 'linux/amd64', 'KiB']) expect(await row.textContent()).toContain(each);
     await page.getByRole('link', { name: 'Earlier' }).click();
     expect((await page.locator('.tag-name').allInnerTexts()).sort()).toEqual(['1.0', 'latest']);
     await page.getByRole('link', { name: 'Later' }).click();

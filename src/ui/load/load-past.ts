@@ -1,16 +1,14 @@
 import type { Caller } from '../../access/access.ts';
-import { attachedTo } from '../../inspection/attachment-tags.ts';
-import type { ManifestDetails } from '../../inspection/interface.ts';
+import type { Badges, ManifestDetails, ManifestSummary } from '../../inspection/interface.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
-import { versionKey } from '../../overview/version-key.ts';
 import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
 import { type Moment, secondOf, type TimeMoment } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
 import type { PastPlace } from '../addresses.ts';
-import { firstOf } from '../models/first-of.ts';
 import type { TagOrder } from '../models/tag-order.ts';
 import { loadTravel, type Travel } from './load-travel.ts';
+import { badgesOf, summariesOf, type TagEntry, tagsOf } from './past-tags.ts';
 import type { Sources } from './sources.ts';
 
 /** What a tag of the past is today. */
@@ -19,12 +17,11 @@ export type Today =
   | { readonly kind: 'moved'; readonly digest: Digest }
   | { readonly kind: 'gone' };
 
-export interface PastTag {
-  readonly tag: Tag;
-  readonly digest: Digest;
-  /** Milliseconds since 1970. */
-  readonly set: number;
+export interface PastTag extends TagEntry {
   readonly today: Today;
+  readonly badges: Badges;
+  /** undefined if its bytes were freed, or if there was too much to read. */
+  readonly summary: ManifestSummary | undefined;
 }
 
 export interface PastRepositoryData {
@@ -105,10 +102,15 @@ export async function loadPastRepository(
     contentsToday(place.repo, caller, sources),
     loadTravel({ place, reference: undefined, seq: contents.seq }, caller, sources),
   ]);
-  const { tags, count, folded, newest } = tagsOf(contents, { sort, q, after });
+  const { tags, count, folded, newest } = tagsOf(contents, { sort, q, after, limit: PAGE });
+  const digests = tags.map(({ digest }) => digest);
+  const summaries = await summariesOf(name, digests, caller, sources.inspection);
   return {
     ...{ place, name, contents, travel, count, folded },
-    tags: tags.map((each) => ({ ...each, today: todayOf(each.tag, each.digest, today) })),
+    tags: tags.map((each) => ({
+      ...{ ...each, today: todayOf(each.tag, each.digest, today) },
+      ...{ badges: badgesOf(each.digest, contents), summary: summaries.get(each.digest) },
+    })),
     next: after + tags.length < count ? after + tags.length : undefined,
     newest: newest?.tag,
     details: newest === undefined ? undefined : await detailsOf(name, newest.digest, caller, sources),
@@ -178,57 +180,6 @@ function todayOf(tag: Tag, digest: Digest, today: RepositoryContents | undefined
   if (now === undefined) return { kind: 'gone' };
   return now === digest ? { kind: 'same' } : { kind: 'moved', digest: now };
 }
-
-interface Entry {
-  readonly tag: Tag;
-  readonly digest: Digest;
-  readonly set: number;
-}
-
-/** A page of tags, in one pass over all of them. */
-function tagsOf(
-  contents: RepositoryContents,
-  { sort, q, after }: Pick<PastRepositoryRequest, 'sort' | 'q' | 'after'>,
-): {
-  readonly tags: readonly Entry[];
-  readonly count: number;
-  readonly folded: number;
-  readonly newest: Entry | undefined;
-} {
-  const wanted = q.toLowerCase();
-  let [count, folded] = [0, 0];
-  let newest: Entry | undefined;
-  function* matching(): Generator<Entry> {
-    for (const entry of contents.tags()) {
-      const attached = attachedTo(entry.tag);
-      if (attached !== undefined && contents.pushed(attached.subject) !== undefined) {
-        folded++;
-        continue;
-      }
-      if (newest === undefined || byTime(entry, newest) < 0) newest = entry;
-      if (!entry.tag.toLowerCase().includes(wanted)) continue;
-      count++;
-      yield entry;
-    }
-  }
-  const tags = firstOf(matching(), after + PAGE, ORDERS[sort]).slice(after);
-  return { tags, count, folded, newest };
-}
-
-const byName = (one: Entry, other: Entry): number => (one.tag < other.tag ? -1 : one.tag > other.tag ? 1 : 0);
-const byTime = (one: Entry, other: Entry): number => other.set - one.set || -byName(one, other);
-
-/** As the overview orders the tags of today. */
-const ORDERS: Readonly<Record<TagOrder, (one: Entry, other: Entry) => number>> = {
-  time: byTime,
-  name: byName,
-  semver: (one, other) => {
-    const [key, otherKey] = [versionKey(one.tag), versionKey(other.tag)];
-    if (key === otherKey) return byTime(one, other);
-    if (key === undefined || otherKey === undefined) return key === undefined ? 1 : -1;
-    return key < otherKey ? 1 : -1;
-  },
-};
 
 async function detailsOf(
   name: RepositoryName,

@@ -11,6 +11,7 @@ import { Timeline } from '../components/timeline.tsx';
 import { cut, formatCount } from '../format.ts';
 import { aboutOf } from '../load/about.ts';
 import type { PastRepositoryData, PastTag, Today } from '../load/load-past.ts';
+import { KIND_NAMES } from '../models/content-kind.ts';
 import { pullCommands } from '../models/pull-commands.ts';
 import { ORDER_NAMES, TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
@@ -157,7 +158,10 @@ function TagCard({ data, sort, q, viewer }: Props) {
               <tr>
                 <th scope="col">Tag</th>
                 <th scope="col">Digest</th>
-                <th scope="col">Today</th>
+                <th scope="col">Platforms</th>
+                <th scope="col" class="number">
+                  Size
+                </th>
                 <th scope="col" class="number">
                   Set
                 </th>
@@ -192,19 +196,38 @@ interface LineProps {
   readonly now: number;
 }
 
-function TagLine({ place, row: { tag, digest, set, today }, now }: LineProps) {
+const SHOWN_PLATFORMS = 3;
+
+function TagLine({ place, row: { tag, digest, set, today, badges, summary }, now }: LineProps) {
+  const { platforms = [], kind, total, isAttested = false } = summary ?? {};
+  const more = platforms.length - SHOWN_PLATFORMS;
   return (
     <tr>
       <th scope="row">
         <a class="row-link tag-name" href={manifestAddress(place, { kind: 'tag', tag })}>
           {tag}
         </a>
+        <span class="badges">
+          {today.kind !== 'same' && <TodayBadge today={today} />}
+          {kind !== undefined && kind !== 'image' && kind !== 'index' && <Badge>{KIND_NAMES[kind]}</Badge>}
+          {badges.signed && <Badge tone="good">Signed</Badge>}
+          {badges.sbom && <Badge tone="accent">SBOM</Badge>}
+          {(badges.attested || isAttested) && <Badge tone="accent">Attested</Badge>}
+        </span>
       </th>
       <td data-label="Digest">
         <DigestText digest={digest} href={manifestAddress(place, { kind: 'digest', digest })} />
       </td>
-      <td data-label="Today">
-        <TodayBadge today={today} />
+      <td data-label="Platforms" class="platforms" title={more > 0 ? cut(platforms.join(', '), 500) : undefined}>
+        {platforms.length === 0 ? (
+          <span class="muted">–</span>
+        ) : (
+          platforms.slice(0, SHOWN_PLATFORMS).map((each, at) => <code key={at}>{cut(each, 60)}</code>)
+        )}
+        {more > 0 && <span class="muted">+{more}</span>}
+      </td>
+      <td data-label="Size" class="number">
+        {total === undefined ? '–' : <Size bytes={total} />}
       </td>
       <td data-label="Set" class="number">
         <Time at={set} now={now} />
