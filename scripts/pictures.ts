@@ -9,6 +9,7 @@ import { tools } from '../test/support/command.ts';
 import { image, pushImage, randomBlob } from '../test/support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../test/support/server.ts';
 import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from '../test/ui/content.ts';
+import { pictureAdministration } from './administration-pictures.ts';
 
 const FOLDER = new URL('../docs/ui/', import.meta.url);
 const REPO = 'harbour/services/berths';
@@ -130,6 +131,7 @@ try {
     await page.goto(`${restricted.url}/ui/login`);
     await page.screenshot({ path: Bun.fileURLToPath(new URL(`login-${form}.png`, FOLDER)) });
   }
+  await pictureAdministration(browser, FORMS, (name) => Bun.fileURLToPath(new URL(`${name}.png`, FOLDER)));
   await browser.close();
 } finally {
   await cleanUp();

@@ -155,7 +155,7 @@ function WebhookRow({ webhook, viewer }: { readonly webhook: Webhook; readonly v
         {behind.changes > 0 && (
           <span class="under">
             {behind.isMore && 'at least '}
-            {formatCount(behind.changes, 'change')} behind, the oldest of{' '}
+            {formatCount(behind.changes, 'change')} behind, the oldest came{' '}
             <Time at={now - behind.seconds * 1000} now={now} />
           </span>
         )}
