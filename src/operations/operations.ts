@@ -1,5 +1,5 @@
 import type { Orderer } from '../access/admin/interface.ts';
-import { type Hold, readHolds } from '../collection/holds.ts';
+import { type Hold, holdIds, readHold } from '../collection/holds.ts';
 import { collectionReports } from '../collection/report.ts';
 import { readSwitch, type WriteSwitch } from '../registry/write-switch.ts';
 import type { ReplicationSource } from '../replica/interface.ts';
@@ -101,7 +101,13 @@ export class NodeOperations implements Operations {
   async #holds(): Promise<readonly HoldFacts[]> {
     const { reader, now } = this.#ports;
     const at = now();
-    return (await readHolds(reader)).filter(({ until }) => until > at).map(factsOf);
+    const facts: HoldFacts[] = [];
+    // One by one: each may name every repository.
+    for (const id of await holdIds(reader)) {
+      const hold = await readHold(reader, id);
+      if (hold !== undefined && hold.until > at) facts.push(factsOf(hold));
+    }
+    return facts;
   }
 }
 

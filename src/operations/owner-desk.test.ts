@@ -2,10 +2,10 @@ import { expect, test } from 'bun:test';
 import { eventually } from '../../test/support/eventually.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { POLICIES } from '../jobs/queue.ts';
-import { ProcessDesk } from './owner-desk.ts';
+import { type OwnerDeskPorts, ProcessDesk } from './owner-desk.ts';
 
 /** A desk whose snapshots fail as long as `isBroken` says so, once each. */
-function openDesk(isBroken: () => boolean) {
+function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
   const queue = new InProcessQueue({
     run: async () => {
       if (isBroken()) throw new Error('the disk is gone');
@@ -31,6 +31,7 @@ function openDesk(isBroken: () => boolean) {
     reader: { read: async () => undefined, list: async function* () {} },
     feed: { page: () => Promise.reject(new Error('nobody reads')), start: () => Promise.reject(new Error('no feed')) },
     now: Date.now,
+    ...more,
   });
   return { desk, queue };
 }
@@ -59,4 +60,21 @@ test('orders that cannot be carried out are refused', async () => {
   await expect(desk.order({ kind: 'replay-webhook', name: 'chat', since: '' }, 'a')).rejects.toThrow('since:');
   await queue.close();
   await expect(desk.order({ kind: 'collect' }, 'a')).rejects.toThrow('could not be queued');
+});
+
+test('callers who come while the webhooks are looked at share the answer', async () => {
+  let looks = 0;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const list = async function* () {
+    looks++;
+    await promise;
+    yield* [];
+  };
+  const { desk, queue } = openDesk(() => false, { webhooks: () => [], reader: { read: async () => undefined, list } });
+  const reports = [desk.webhooks(), desk.webhooks(), desk.webhooks()];
+  resolve();
+  expect([await Promise.all(reports), looks]).toEqual([[[], [], []], 1]);
+  await desk.webhooks();
+  expect(looks).toBe(2);
+  await queue.close();
 });

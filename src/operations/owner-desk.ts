@@ -40,6 +40,7 @@ export interface OwnerDeskPorts {
 /** The desk of the thread that has what a process has once. */
 export class ProcessDesk implements OwnerDesk {
   readonly #ports: OwnerDeskPorts;
+  #reporting: Promise<readonly WebhookReport[]> | undefined;
 
   constructor(ports: OwnerDeskPorts) {
     this.#ports = ports;
@@ -56,9 +57,14 @@ export class ProcessDesk implements OwnerDesk {
     return { counts, deadLetters };
   }
 
+  /** Callers who come while a report is made share it: of a webhook that is far behind it takes long, also after they have given up. */
   async webhooks(): Promise<readonly WebhookReport[] | undefined> {
     const { webhooks } = this.#ports;
-    return webhooks === undefined ? undefined : await Array.fromAsync(reportWebhooks(webhooks(), this.#ports));
+    if (webhooks === undefined) return undefined;
+    this.#reporting ??= Array.fromAsync(reportWebhooks(webhooks(), this.#ports)).finally(() => {
+      this.#reporting = undefined;
+    });
+    return await this.#reporting;
   }
 
   async order(order: OperationsOrder, actor: string): Promise<OrderOutcome> {

@@ -71,8 +71,8 @@ async function begin(): Promise<BegunLogin> {
   return { token: begun.token, answer: new URL(await approve(begun.address)).searchParams };
 }
 
-async function finish({ token, answer }: BegunLogin): Promise<Finished> {
-  return await logins.finish('idp', token, answer);
+async function finish({ token, answer }: BegunLogin, client?: string): Promise<Finished> {
+  return await logins.finish('idp', token, answer, client);
 }
 
 describe('a log-in with an issuer', () => {
@@ -117,7 +117,7 @@ describe('a log-in with an issuer', () => {
       if (path === '/token') await promise;
       return undefined;
     };
-    const finished = begun.map(finish);
+    const finished = begun.map((each, index) => finish(each, `192.0.2.${index % 5}`));
     const early = await Promise.race(finished);
     expect(early).toEqual({ kind: 'busy', to: '/ui/' });
     resolve();
@@ -125,6 +125,26 @@ describe('a log-in with an issuer', () => {
     expect(kinds.filter((kind) => kind === 'known')).toHaveLength(16);
     expect(kinds.filter((kind) => kind === 'busy')).toHaveLength(4);
     expect((await finish(await begin())).kind).toBe('known');
+  });
+
+  test('of one client leaves room for those of others, and can be finished by the same answer later', async () => {
+    const begun = await Promise.all(Array.from({ length: 6 }, begin));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    issuer.answer = async (path) => {
+      if (path === '/token') await promise;
+      return undefined;
+    };
+    // A client is a /64 network of IPv6.
+    const flood = begun.slice(0, 5).map((each, index) => finish(each, `2001:db8::${index + 1}`));
+    expect((await Promise.race(flood)).kind).toBe('busy');
+    const other = begun.slice(5).map((each) => finish(each, '192.0.2.1'));
+    resolve();
+    expect((await Promise.all(other)).map(({ kind }) => kind)).toEqual(['known']);
+    const kinds = (await Promise.all(flood)).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'known')).toHaveLength(4);
+    const [refused] = begun.filter((_, index) => kinds[index] === 'busy');
+    if (refused === undefined) throw new Error('none was refused');
+    expect((await finish(refused, '2001:db8::9')).kind).toBe('known');
   });
 });
 

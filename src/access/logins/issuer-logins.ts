@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { clientOf } from '../client-address.ts';
 import { CachedDocument } from '../oidc/cached-document.ts';
 import { readClientSecret } from '../oidc/client-secret.ts';
 import { authorizationAddress, newProofs, redeemCode } from '../oidc/code-flow.ts';
@@ -49,7 +50,7 @@ export type Finished =
   | { readonly kind: 'refused'; readonly reason: string; readonly to: string }
   /** @property reason for the log */
   | { readonly kind: 'unavailable'; readonly reason: string; readonly to: string }
-  /** Too many log-ins wait for an issuer. */
+  /** Too many log-ins wait for an issuer. The code is not used up: the same answer can be sent again. */
   | { readonly kind: 'busy'; readonly to: string };
 
 const FRESH_MS = 10 * 60_000;
@@ -57,8 +58,8 @@ const FRESH_MS = 10 * 60_000;
 const MAX_PROVIDERS = 100;
 /** For the exchange of the code. */
 const DEADLINE_MS = 10_000;
-/** Anyone can begin a log-in and come back with any code, and each is a request to the issuer. */
-const MAX_REDEEMING = 16;
+/** Anyone can begin a log-in and come back with any code, and each is a request to the issuer. Of one client there are fewer at a time. */
+const [MAX_REDEEMING, MAX_OF_CLIENT] = [16, 4];
 
 interface Known {
   readonly issuer: Issuer;
@@ -70,7 +71,8 @@ interface Known {
 export class IssuerLogins {
   readonly #ports: IssuerLoginsPorts;
   readonly #providers = new LRUCache<string, CachedDocument<Provider>>({ max: MAX_PROVIDERS });
-  #redeeming = 0;
+  /** The client of each log-in that waits for an issuer. */
+  readonly #redeeming: string[] = [];
 
   constructor(ports: IssuerLoginsPorts) {
     this.#ports = ports;
@@ -100,23 +102,31 @@ export class IssuerLogins {
    * @param name of the issuer whose address the browser came back to
    * @param token of the browser's cookie; undefined if it has none
    * @param parameters with which the browser came back
+   * @param address of the client, as far as it is known
    */
-  async finish(name: string, token: string | undefined, parameters: URLSearchParams): Promise<Finished> {
+  async finish(
+    name: string,
+    token: string | undefined,
+    parameters: URLSearchParams,
+    address: string | undefined,
+  ): Promise<Finished> {
     const pending = token === undefined ? undefined : await this.#ports.pending.read(token);
     const known = this.#find(name);
     // Answers of one issuer could be passed off as another's, so each has an address of its own (RFC 9700, section 4.4).
     if (pending === undefined || known === undefined || pending.issuer !== name) return { kind: 'stale' };
     if (parameters.get('state') !== pending.proofs.state) return { kind: 'stale' };
     const { to } = pending;
-    if (this.#redeeming >= MAX_REDEEMING) return { kind: 'busy', to };
-    this.#redeeming++;
+    const client = clientOf(address);
+    const own = this.#redeeming.filter((each) => each === client);
+    if (this.#redeeming.length >= MAX_REDEEMING || own.length >= MAX_OF_CLIENT) return { kind: 'busy', to };
+    this.#redeeming.push(client);
     try {
       return await this.#redeem(known, pending, parameters);
     } catch (error) {
       if (!(error instanceof IssuerProblem)) throw error;
       return { kind: 'unavailable', reason: `issuer ${name}: ${error.message}`, to };
     } finally {
-      this.#redeeming--;
+      this.#redeeming.splice(this.#redeeming.indexOf(client), 1);
     }
   }
 

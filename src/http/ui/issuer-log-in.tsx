@@ -56,9 +56,10 @@ export async function finishIssuerLogin({ issuer, answer }: Of<'issuer-done'>, p
   const { context, ui } = page;
   if (ui.issuerLogins === undefined) throw new RegistryError('route-unknown', 'nobody logs in here with this issuer');
   const token = pendingLoginCookieOf(context.request.headers, context.isSecure);
-  const finished = await ui.issuerLogins.finish(issuer, token, new URLSearchParams(answer));
-  // The cookie of a log-in that goes on elsewhere stays, so that no link of another site ends it.
-  const cookies = finished.kind === 'stale' ? [] : [endedPendingLoginCookie(context.isSecure)];
+  const finished = await ui.issuerLogins.finish(issuer, token, new URLSearchParams(answer), context.client);
+  // The cookie of a log-in that goes on stays: no link of another site ends it, and the page can be loaded again.
+  const goesOn = finished.kind === 'stale' || finished.kind === 'busy';
+  const cookies = goesOn ? [] : [endedPendingLoginCookie(context.isSecure)];
   const about = { requestId: context.id, client: context.client, account: undefined };
   switch (finished.kind) {
     case 'known':
@@ -84,7 +85,7 @@ export async function finishIssuerLogin({ issuer, answer }: Of<'issuer-done'>, p
     case 'busy':
       return await showLogin(page, {
         ...{ to: finished.to, status: 429, cookies, headers: { 'Retry-After': '5' } },
-        problem: 'Too many log-ins are in progress. Try again in 5 seconds.',
+        problem: 'Too many log-ins are in progress. Load this page again in 5 seconds.',
       });
   }
 }
