@@ -32,7 +32,7 @@ beforeAll(async () => {
   const rules = join(mkdtempSync(join(tmpdir(), 'rules-')), 'retention.yaml');
   writeFileSync(
     rules,
-    "rules:\n  - name: releases\n    repositories: ['team/*']\n    keep: [{ tags: ['v*'] }, { pushedWithin: 30d }]\n",
+    "rules:\n  - name: releases\n    repositories: ['team/*']\n    keep: [{ tags: ['v*'] }, { pushedWithin: 30d }]\n  - repositories: ['pulled/*']\n    keep: [{ pulledWithin: 30d }]\n",
   );
   server = await startServer({ THREADS: '2', RETENTION_FILE: rules });
   document = await documentOf(server.url);
@@ -78,7 +78,13 @@ test('summaries, tags, sums and storage are as documented', async () => {
   expect(totals.bytes - totals.stored).toBe(first.repositories[0]?.bytes ?? -1);
   const storage = await get<{ repositories: readonly object[] }>(STORAGE, `${STORAGE}?repository=team/app`);
   expect(storage.repositories).toMatchObject([{ name: 'team/app', rest: { count: 0, bytes: 0 } }]);
-  await get(STORAGE, STORAGE);
+  interface Unused {
+    readonly oldest: readonly { readonly set: string; readonly unusedSince: string }[];
+    readonly knowsPulls: boolean;
+  }
+  const { oldest, knowsPulls } = await get<Unused>(STORAGE, STORAGE);
+  // A rule depends on pulls. What was pushed after they were first recorded has been used since then.
+  expect([knowsPulls, oldest.map(({ unusedSince }) => unusedSince)]).toEqual([true, oldest.map(({ set }) => set)]);
   const digest = layer?.descriptor.digest ?? '';
   const { repositories } = await get<{ repositories: string[] }>(
     SHARERS,

@@ -1,6 +1,7 @@
 // The page of a registry with accounts, from outside: who sees and does what, log-in and log-out, and forms of other sites.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -50,6 +51,26 @@ describe('an anonymous visitor', () => {
     const { status } = await visitor.post(page(FREE, '/-/delete'), [...token, ['tag', 'v1'], ['confirmed', 'yes']]);
     expect(status).toBe(401);
   });
+});
+
+test('the storage, and its parts as JSON, have only what the visitor may see', async () => {
+  const [anonymous, reader, outsider] = [new Visitor(server.url), await loggedIn('reader'), await loggedIn('outsider')];
+  expect((await anonymous.get('/ui/storage')).html).toContain('Log in to see repositories');
+  expect((await anonymous.get('/ui/storage/map')).html).not.toContain(OURS);
+  expect((await anonymous.get(`/ui/storage?repository=${FREE}`)).status).toBe(200);
+  expect((await anonymous.get(`/ui/storage?repository=${OURS}`)).status).toBe(303);
+  for (const path of [`/ui/storage?repository=${OURS}`, page(OURS, '/-/timeline')]) {
+    expect([path, (await reader.get(path)).status]).toEqual([path, 200]);
+    expect([path, (await outsider.get(path)).status]).toEqual([path, 404]);
+  }
+  const admin = await loggedIn('admin');
+  // The index follows what was pushed.
+  await eventually(async () => expect((await admin.get('/ui/storage/map')).html).toContain(OURS));
+  for (const path of ['/ui/storage', '/ui/storage/map', '/ui/']) {
+    expect((await admin.get(path)).html).toContain(OURS);
+    // Without the action `catalog` an account sees repositories only by their names.
+    for (const visitor of [anonymous, reader, outsider]) expect((await visitor.get(path)).html).not.toContain(OURS);
+  }
 });
 
 describe('a person who has logged in', () => {
