@@ -47,7 +47,10 @@ class Treemap {
   readonly #search: string | undefined;
   readonly #hint: Element | null;
   readonly #bar: Element | null | undefined;
+  /** When the way began that it is on. */
   #beganAt: number | undefined;
+  /** The repository whose tile gets the keyboard's focus at the end of the way. */
+  #focusAt: number | undefined;
 
   constructor(figure: HTMLElement, frame: HTMLElement, map: StorageMap) {
     this.#frame = frame;
@@ -87,29 +90,28 @@ class Treemap {
     this.#scene.goTo(focus);
     this.#tiles.replaceChildren();
     this.#showBar(focus);
+    this.#focusAt = byKeyboard && focus === undefined ? before : undefined;
     if (byKeyboard) this.#bar?.querySelector('button')?.focus();
     const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
     const wasRunning = this.#beganAt !== undefined;
     this.#beganAt = performance.now() - (isStill ? GOING_MS : 0);
-    if (!wasRunning) requestAnimationFrame(() => this.#step(before, byKeyboard));
+    if (!wasRunning) requestAnimationFrame(() => this.#step());
   }
 
-  #step(before: number | undefined, byKeyboard: boolean): void {
+  #step(): void {
+    // Another size has ended the way.
     if (this.#beganAt === undefined) return;
     const done = Math.min(1, (performance.now() - this.#beganAt) / GOING_MS);
     this.#scene.step(eased(done));
     this.#painter.paint(this.#scene);
     if (done < 1) {
-      requestAnimationFrame(() => this.#step(before, byKeyboard));
+      requestAnimationFrame(() => this.#step());
       return;
     }
     this.#beganAt = undefined;
     this.#placeTiles();
-    if (byKeyboard && this.#scene.focus === undefined && before !== undefined) this.#focusTile(before);
-  }
-
-  #focusTile(repository: number): void {
-    this.#tiles.querySelector<HTMLElement>(`[data-at="${repository}"]`)?.focus();
+    this.#tiles.querySelector<HTMLElement>(`[data-at="${this.#focusAt}"]`)?.focus();
+    this.#focusAt = undefined;
   }
 
   #placeTiles(): void {
@@ -168,11 +170,9 @@ class Treemap {
     this.#bar?.replaceChildren(about, back);
   }
 
-  #tell({ offsetX, offsetY, target, clientX, clientY }: PointerEvent): void {
-    // The place in the frame, whichever element is below the pointer.
+  #tell({ clientX, clientY }: PointerEvent): void {
     const { left, top } = this.#frame.getBoundingClientRect();
-    const isFrame = target === this.#frame;
-    const found = this.#scene.find(isFrame ? offsetX : clientX - left, isFrame ? offsetY : clientY - top);
+    const found = this.#scene.find(clientX - left, clientY - top);
     const repository = found && this.#scene.repositories[found.repository];
     const part = found && this.#scene.parts[found.part];
     if (repository === undefined || part === undefined) return;
