@@ -122,6 +122,19 @@ describe('reading the past', () => {
     expect((await poor.states.at(REPO, moment)).state.seq).toBe(20);
   });
 
+  test('between the same two slots as an earlier one is not folded again', async () => {
+    const slots = tagged(101);
+    const at = (milliseconds: number) => ({ kind: 'time', until: slotTime(100) + milliseconds }) as const;
+    const { driver, states } = await open(slots.slice(0, 100));
+    const { state } = await states.at(REPO, at(60_000));
+    expect(state.tags.size).toBe(100);
+    const before = driver.reads;
+    expect((await states.at(REPO, at(61_000))).state).toBe(state);
+    expect(driver.reads - before).toBeLessThan(20);
+    await writeLog(driver, slots.slice(100));
+    expect((await states.at(REPO, at(62_000))).state.tags.size).toBe(101);
+  });
+
   test('by many at once folds once', async () => {
     const { driver, states } = await open(tagged(500));
     const moment = { kind: 'slot', seq: 400 } as const;

@@ -134,6 +134,8 @@ export class PastStates {
   ): Promise<{ readonly past: PastState; readonly isHead: boolean }> {
     const { driver, yieldToRequests } = this.#ports;
     const upTo = await this.#lastKnownSlot(repo, moment);
+    const remembered = await this.#remembered(repo, moment, upTo);
+    if (remembered !== undefined) return remembered;
     const state = upTo === 0 ? new RepositoryState() : (await nearestSnapshot(driver, repo, upTo)).state;
     let time = state.seq === 0 ? undefined : await timeOf(driver, repo, state.seq);
     if (moment?.kind === 'slot' && state.seq === moment.seq) return { past: { state, time }, isHead: false };
@@ -145,6 +147,20 @@ export class PastStates {
       if (deadline.aborted) throw tooLong(repo);
     }
     return { past: { state, time }, isHead: true };
+  }
+
+  /** Times between two slots have the same state: visitors can name any second. @param upTo as #lastKnownSlot returns it */
+  async #remembered(
+    repo: RepositoryName,
+    moment: Moment | undefined,
+    upTo: number | undefined,
+  ): Promise<{ readonly past: PastState; readonly isHead: boolean } | undefined> {
+    if (moment?.kind !== 'time') return undefined;
+    const past = this.#states.get(`${repo}@${upTo}`);
+    if (past === undefined) return undefined;
+    const next = await readSlot(this.#ports.driver, repo, past.state.seq + 1);
+    if (next === undefined) return { past, isHead: true };
+    return isLater(next, moment) ? { past, isHead: false } : undefined;
   }
 
   /** A slot that is at or before the moment. undefined: every slot is. */
