@@ -3,7 +3,7 @@ import type { RepositoryState } from '../journal/fold.ts';
 import type { RepositoryName, Tag } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import { unkeptWithout } from './consequences.ts';
-import { fatesOf, manifestsThatGo } from './explain.ts';
+import { fatesOf, type ManifestFate, manifestsThatGo, type TagFate } from './explain.ts';
 import type { Consequences, ExplainRequest, Explanation, RetentionView, Review, ReviewedRule } from './interface.ts';
 import { Matches } from './matches.ts';
 import type { PlanTimes, PulledAt } from './plan.ts';
@@ -28,10 +28,26 @@ const MAX_MANIFESTS = 100;
 const MAX_SOON = 5;
 /** Tags that are matched between two calls of `yieldToRequests`. */
 const YIELD_EVERY = 500;
+/** For how long the fates of a repository that has not changed are used again, in milliseconds: each page of it shows some of them. */
+const FRESH_MS = 5_000;
+
+/** What a rule does with all of a repository. */
+interface Fates {
+  readonly tags: readonly TagFate[];
+  readonly manifests: readonly ManifestFate[];
+}
+
+interface Known {
+  readonly rule: Rule | undefined;
+  readonly at: number;
+  readonly fates: Promise<Fates>;
+}
 
 /** Explains what the rule of a repository does with it. */
 export class Explanations implements RetentionView {
   readonly #ports: ExplanationPorts;
+  /** As long as the states are remembered. */
+  readonly #known = new WeakMap<RepositoryState, Known>();
 
   constructor(ports: ExplanationPorts) {
     this.#ports = ports;
@@ -40,10 +56,9 @@ export class Explanations implements RetentionView {
   async explain(repo: RepositoryName, { text, offset, limit }: ExplainRequest, caller: Caller): Promise<Explanation> {
     const state = await this.#state(repo, caller);
     const rule = this.#ports.ruleFor(repo);
-    const { matches, times } = await this.#prepared(repo, state, rule);
+    const { tags, manifests } = await this.#fates(repo, state, rule);
     const wanted = text.toLowerCase();
-    const fates = fatesOf(state, rule, matches, times).filter(({ tag }) => tag.toLowerCase().includes(wanted));
-    const manifests = manifestsThatGo(state, rule, matches, times);
+    const fates = tags.filter(({ tag }) => tag.toLowerCase().includes(wanted));
     return {
       rule: rule?.name,
       tags: fates.slice(offset, offset + limit),
@@ -59,9 +74,7 @@ export class Explanations implements RetentionView {
     const state = await this.#state(repo, caller);
     const rule = this.#ports.ruleFor(repo);
     if (rule === undefined) return NO_REVIEW;
-    const { matches, times } = await this.#prepared(repo, state, rule);
-    const fates = fatesOf(state, rule, matches, times);
-    const manifests = manifestsThatGo(state, rule, matches, times);
+    const { tags: fates, manifests } = await this.#fates(repo, state, rule);
     const wanted = new Set(tags);
     return {
       rule: reviewedRule(rule),
@@ -87,6 +100,29 @@ export class Explanations implements RetentionView {
     const state = await stateOf(repo);
     if (!state.exists) throw nameUnknown(repo);
     return state;
+  }
+
+  /** Shared by those who ask at about the same time. */
+  async #fates(repo: RepositoryName, state: RepositoryState, rule: Rule | undefined): Promise<Fates> {
+    const at = this.#ports.now();
+    const known = this.#known.get(state);
+    if (known !== undefined && known.rule === rule && Math.abs(at - known.at) < FRESH_MS) return await known.fates;
+    const fates = this.#findFates(repo, state, rule);
+    this.#known.set(state, { rule, at, fates });
+    try {
+      return await fates;
+    } catch (error) {
+      this.#known.delete(state);
+      throw error;
+    }
+  }
+
+  async #findFates(repo: RepositoryName, state: RepositoryState, rule: Rule | undefined): Promise<Fates> {
+    const { matches, times } = await this.#prepared(repo, state, rule);
+    return {
+      tags: fatesOf(state, rule, matches, times),
+      manifests: manifestsThatGo(state, rule, matches, times),
+    };
   }
 
   async #prepared(
