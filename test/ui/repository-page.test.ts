@@ -76,7 +76,7 @@ test('the page says which rule applies, which entry keeps each tag and until whe
   expect(text).toContain('Manifests without a tag go after 7 d');
   expect(text).toMatch(/main-1 .*Kept: the newest 2 of main-\*/);
   expect(text).toMatch(/nightly .*Goes in 29 d \( ?pushed within 30 d ?\)/);
-  expect(text).toMatch(/v1 Immutable/);
+  expect(text).toMatch(/Immutable v1/);
   const { html } = await visitor.get(PAGE);
   expect(html).toContain('aria-label="Choose nightly"');
   expect(html).not.toContain('aria-label="Choose v1"');

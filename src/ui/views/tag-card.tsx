@@ -152,11 +152,19 @@ const SHOWN_PLATFORMS = 3;
 function TagLine({ repo, row, fate, canDelete, now }: TagLineProps) {
   const { tag, digest, kind, total, set, by, platforms, badges } = row;
   const more = platforms.length - SHOWN_PLATFORMS;
+  const isImmutable = fate?.kind === 'immutable';
   return (
     <tr>
       {canDelete && (
         <td class="choice">
-          {fate?.kind !== 'immutable' && <input type="checkbox" name="tag" value={tag} aria-label={`Choose ${tag}`} />}
+          {isImmutable ? (
+            <span class="locked" title="Immutable: it can neither be moved nor deleted">
+              <Icon name="lock" />
+              <span class="hidden">Immutable</span>
+            </span>
+          ) : (
+            <input type="checkbox" name="tag" value={tag} aria-label={`Choose ${tag}`} />
+          )}
         </td>
       )}
       <th scope="row">
@@ -168,7 +176,7 @@ function TagLine({ repo, row, fate, canDelete, now }: TagLineProps) {
           {badges.signed && <Badge tone="good">Signed</Badge>}
           {badges.sbom && <Badge tone="accent">SBOM</Badge>}
           {badges.attested && <Badge tone="accent">Attested</Badge>}
-          <FateBadge fate={fate} now={now} />
+          {!(isImmutable && canDelete) && <FateBadge fate={fate} now={now} />}
         </span>
         <FateLine fate={fate} now={now} />
       </th>
