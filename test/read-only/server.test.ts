@@ -2,6 +2,7 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { type Ended, marina, marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 
@@ -68,6 +69,11 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
     ),
   ]);
   expect(said(await marina(dataPath, 'read-only', 'on'))).toEqual(turned);
+  await eventually(() => {
+    const lines = server.logs().split('\n');
+    const line = lines.find((each) => each.includes('an operator turned the read-only switch')) ?? '{}';
+    expect(JSON.parse(line)).toMatchObject({ on: true, actor: expect.stringMatching(/^operator:\d+$/) });
+  });
   expect(await statuses(url, pushed)).toEqual(all(503));
   expect(await readOnlyGauge(url)).toBe('1');
   const refused = await fetch(`${url}/v2/${REPO}/blobs/uploads/`, { method: 'POST' });

@@ -44,6 +44,10 @@ test('UI_READ_ONLY takes the actions away, on pages and behind them', async () =
   const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
   expect((await visitor.post(DELETE, fields)).status).toBe(403);
   expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
+  const operations = await visitor.get('/ui/operations');
+  expect([operations.status, operations.html.includes('method="post"')]).toEqual([200, false]);
+  const order: [string, string][] = [...fields, ['order', 'read-only'], ['on', 'true']];
+  expect((await visitor.post('/ui/operations', order)).status).toBe(403);
 });
 
 test('UI_READ_ONLY leaves the past without actions, too', async () => {
@@ -75,6 +79,10 @@ test('without accounts everyone may act, and the page says so', async () => {
   const asked = await visitor.submit(PAGE, DELETE, [['tag', 'v1']]);
   const deleted = await visitor.post(DELETE, hiddenFields(asked.html, DELETE));
   expect([deleted.status, (await visitor.get(`${PAGE}:v1`)).status]).toEqual([303, 404]);
+  // Who asks is not known, so nobody can create accounts for later.
+  const robots = { method: 'POST', headers: { 'content-type': 'application/json' } };
+  const created = await fetch(`${open.url}/api/v1/robots`, { ...robots, body: '{"action":"create","name":"ci-x"}' });
+  expect([created.status, (await visitor.get('/ui/access')).html.includes('New robot')]).toEqual([400, false]);
   const after = await visitor.get(deleted.location ?? '');
   const restored = await visitor.post(`${PAGE}/-/restore`, hiddenFields(after.html, `${PAGE}/-/restore`));
   expect([restored.status, (await visitor.get(`${PAGE}:v1`)).status]).toEqual([303, 200]);
