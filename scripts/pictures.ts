@@ -113,7 +113,7 @@ try {
   const then = formatCompactTime(secondOf(Date.now()));
   // Another second, as addresses of the past tell them apart.
   await Bun.sleep(1_000);
-  await fetch(`${server.url}/v2/${REPO}/manifests/1.3.0`, { method: 'DELETE' });
+  await pushMultiPlatform(server.url, REPO, 'latest');
   await pushVersions(server.url, 'harbour/services/pilots');
   const later: Readonly<Record<string, string>> = {
     compare: '/ui/compare?a=harbour/services/pilots:1.0&b=harbour/services/pilots:1.1',
