@@ -53,6 +53,17 @@ async function faultsOf(archive: MemoryArchive): Promise<Fault[]> {
 }
 
 describe('a prune', () => {
+  test('leaves files of others beside the backups', async () => {
+    const { push, makeBackup, keepLast, archive } = opened();
+    await push(A, text('in both backups'));
+    await makeBackup();
+    await makeBackup();
+    const note = 'backups/README';
+    archive.objects.set(note, text('whose backups these are'));
+    expect((await keepLast(1)).removed).toHaveLength(1);
+    expect(archive.objects.has(note)).toBe(true);
+  });
+
   test('removes the backups that no rule keeps, and what only they needed', async () => {
     const { push, unlink, makeBackup, keepLast, namesOf, has, archive } = opened();
     const gone = await push(A, text('only in the first backup'));

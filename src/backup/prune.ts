@@ -4,7 +4,7 @@ import type { Key } from '../storage/driver.ts';
 import { FingerprintSet } from '../system/fingerprint-set.ts';
 import { BackupRefused } from './errors.ts';
 import { type KeepRules, keptOf } from './keep.ts';
-import { BACKUPS, BLOBS, backupKey, blobKey, PACKS, packKey, pruneKey } from './layout.ts';
+import { BACKUPS, BLOBS, backupKey, backupOfKey, blobKey, PACKS, packKey, pruneKey } from './layout.ts';
 import { linksOfCopies } from './links-of-copies.ts';
 import type { Manifest } from './manifest.ts';
 import type { BackupName, BackupPlace } from './place.ts';
@@ -70,8 +70,11 @@ class PruneRun {
     await this.#write(kept, false);
     const needed = await this.#neededOrNothing(kept);
     const manifests: Key[] = [];
-    for await (const { key } of this.#archive.list(BACKUPS))
+    for await (const { key } of this.#archive.list(BACKUPS)) {
+      // Files that others keep beside the backups stay.
+      if (backupOfKey(key) === undefined) continue;
       if (!kept.some(({ id, name }) => backupKey(id, name) === key)) manifests.push(key);
+    }
     const report = await this.#remove(needed, manifests, kept);
     await this.#write(kept, true);
     // This one says all that they say. A backup that does not know this one does not count, whatever they say.

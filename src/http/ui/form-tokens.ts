@@ -5,7 +5,8 @@ const PERIOD_MS = 12 * 60 * 60_000;
 
 /**
  * Tokens in forms: proof that a form comes from a page that was rendered for the same visitor. They are not stored. All nodes of a store
- * make the same ones, because their key follows from the store's ULID, which no client can know.
+ * make the same ones: the key follows from the store's ULID, which only administrators can see, and a log-in's tokens also from its id,
+ * which only its browser has.
  */
 export class FormTokens {
   readonly #key: Buffer;
