@@ -19,12 +19,23 @@ async function startUpload(server: Pick<Server, 'url'>): Promise<string> {
   return headers.get('location') ?? '';
 }
 
-/** A PATCH that announces all bytes and sends the first ones. */
+/** A PATCH that announces all bytes and sends the first ones; returns once the server is reading it. */
 async function beginPatch(server: Pick<Server, 'port'>, location: string, blob: Content, sent: number) {
   const client = await RawClient.open(server.port);
   client.request('PATCH', location, { 'Content-Length': blob.bytes.length });
   client.send(blob.bytes.subarray(0, sent));
+  await until(() => isHandling(server));
   return client;
+}
+
+/** Whether a request is in progress; those for metrics do not count. One that has ended may count for a moment, so it asks twice. */
+async function isHandling({ port }: Pick<Server, 'port'>): Promise<boolean> {
+  for (let time = 0; time < 2; time++) {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    if (Number(/^marina_requests_in_flight (\d+)$/m.exec(metrics)?.[1]) < 1) return false;
+    await Bun.sleep(100);
+  }
+  return true;
 }
 
 /** A GET whose response has started and is not read any further. */

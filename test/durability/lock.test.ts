@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
@@ -28,6 +29,19 @@ function contentsOf(folder: string): Record<string, string> {
   );
 }
 
+/** Once the server has written what it writes later: the feed's note of the push. */
+async function settledContentsOf(folder: string): Promise<Record<string, string>> {
+  let last: Record<string, string> | undefined;
+  await eventually(async () => {
+    const before = contentsOf(folder);
+    await Bun.sleep(2_000);
+    last = contentsOf(folder);
+    expect(Object.keys(last)).toContain('notes/00000000000000000001');
+    expect(last).toEqual(before);
+  });
+  return last ?? {};
+}
+
 test('a second process is refused with one line and exit code 1, and the first is not affected', async () => {
   const folder = temporaryFolder('lock');
   // The write-ahead log of the first would be removed after five seconds, which the other starts may take on a busy machine.
@@ -39,7 +53,7 @@ test('a second process is refused with one line and exit code 1, and the first i
   const location = first.url + started.headers.get('location');
   await expectStatus(202, location, { method: 'PATCH', body: blob.bytes.subarray(0, 200_000) });
 
-  const before = contentsOf(folder);
+  const before = await settledContentsOf(folder);
   const seconds = await Promise.all([startSecond(folder), startSecond(folder), startSecond(folder)]);
   for (const { code, stdout, stderr } of seconds) {
     expect(code).toBe(1);
