@@ -1,6 +1,8 @@
+import { expect } from 'bun:test';
 import { type Balancer, startBalancer } from '../support/balancer.ts';
 import { startWorker, stopClusters, type Worker } from '../support/cluster.ts';
 import type { Random } from '../support/drill/random.ts';
+import { eventually } from '../support/eventually.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { ACCESS_KEY, SECRET_KEY } from '../support/minio.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
@@ -151,6 +153,8 @@ export class Stack {
     await this.#worker?.kill();
     this.#redisUrl = redisUrl;
     await this.#startAll();
+    // A balancer that has seen all nodes down refuses everything until its next check.
+    await eventually(async () => expect((await fetch(`${this.url}/v2/`)).status).toBe(200));
   }
 
   async restartWorker(): Promise<void> {
