@@ -120,7 +120,7 @@ async function drain(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   const reader = stream.getReader();
-  // A cancelled stream ends the pending read.
+  // A cancelled stream ends the pending read, which then says why.
   const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
   signal.addEventListener('abort', cancel);
   let filled = 0;

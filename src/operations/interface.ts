@@ -104,7 +104,7 @@ export interface OrderOutcome {
   readonly message: string;
 }
 
-/** The caller checks that whoever asks may administer the registry. */
+/** For administrators: callers of these methods check the right to administer the registry. */
 export interface Operations {
   overview(): Promise<OperationsOverview>;
   /**

@@ -141,7 +141,7 @@ test('who shares is not counted any further than an answer may read', () => {
   expect([exact?.shared, exact?.parts.at(-2)?.sharedWith]).toEqual([0, 0]);
 });
 
-test('who has each of several contents is told of visible repositories, and only as far as an answer may read', () => {
+test('each of several contents lists the visible repositories that have it, as far as an answer may read', () => {
   const { writer } = file;
   const storage = new Storage(writer);
   const digestOf = (id: number) => `sha256:abcdef${id.toString(16).padStart(58, '0')}` as Digest;

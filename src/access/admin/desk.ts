@@ -141,7 +141,7 @@ function nothingToExplain(source: 'open' | 'token-server'): RegistryError {
 }
 
 /**
- * Whoever reaches a registry without accounts is not known. A robot that a stranger created now could have rights as soon as the registry
+ * Who reaches a registry without accounts is not known. A robot that a stranger created now could have rights as soon as the registry
  * gets accounts and rules.
  */
 function withoutAccounts(): RegistryError {
