@@ -16,7 +16,8 @@ without_tools=(src workers scripts test/support test/layers.test.ts test/io-thre
 # tests, at the lowest priority: most tests from outside wait for disks, timers and other processes.
 simulations=(test/simulation)
 # Tests from outside that measure no time, one process after another, beside the rest.
-beside=(test/backup test/conformance test/importing test/overview test/past test/replica test/retention)
+beside=(test/backup test/conformance test/importing test/overview test/past test/replica test/retention
+  test/cli test/clients test/collection test/container test/read-only test/workers)
 
 # Only a guard against a test that hangs: on a loaded machine everything takes ten times as long. Tests about time assert it
 # themselves. A setting in bunfig.toml has no effect, and Bun's default is 5 s.
