@@ -42,27 +42,36 @@ async function requestsOf(address: string): Promise<readonly number[]> {
   return requests;
 }
 
-/** The thread that serves a connection. */
-async function threadOf(address: string, connection: Connection, path: string): Promise<number> {
+/** The thread that serves a connection. Nothing else may send requests meanwhile. @returns -1 if others did */
+export async function threadOf(address: string, connection: Connection, path: string): Promise<number> {
   const before = await requestsOf(address);
   for (let probe = 0; probe < PROBES; probe++) await connection.send('GET', path);
   const after = await requestsOf(address);
   return after.findIndex((count, thread) => count - (before[thread] ?? 0) >= PROBES);
 }
 
-/** Connections that the thread serves. Nothing else may send requests meanwhile. @param path of a small answer */
-export async function connectionsTo(
+/** Connections that the thread serves. @param path of a small answer */
+export function connectionsTo(address: string, thread: number, count: number, path: string): Promise<Connection[]> {
+  return connectionsWhere((serving) => serving === thread, address, count, path);
+}
+
+/** As connectionsTo: connections that other threads than the main one serve. */
+export function connectionsBesideOwner(address: string, count: number, path: string): Promise<Connection[]> {
+  return connectionsWhere((serving) => serving > 0, address, count, path);
+}
+
+async function connectionsWhere(
+  isWanted: (thread: number) => boolean,
   address: string,
-  thread: number,
   count: number,
   path: string,
 ): Promise<Connection[]> {
   const found: Connection[] = [];
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const connection = new Connection(address);
-    if ((await threadOf(address, connection, path)) === thread) found.push(connection);
+    if (isWanted(await threadOf(address, connection, path))) found.push(connection);
     else connection.close();
     if (found.length === count) return found;
   }
-  throw new Error(`thread ${thread} got fewer than ${count} of ${MAX_TRIES} connections`);
+  throw new Error(`fewer than ${count} of ${MAX_TRIES} connections reached the wanted threads`);
 }

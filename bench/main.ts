@@ -24,6 +24,7 @@ import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
 import { threadsWorks } from './works/threads.ts';
+import { threadCurves } from './works/threads-curve.ts';
 import { tlsWorks } from './works/tls.ts';
 
 const WORKS: Work[] = [
@@ -34,6 +35,7 @@ const WORKS: Work[] = [
   ...accessWorks,
   ...tagWorks,
   ...threadsWorks,
+  ...threadCurves,
   startWork,
   gcWork,
   gcPauseWork,

@@ -1,4 +1,4 @@
-// Draws the curves of a run (`npm run bench -- cluster-nodes cluster-curve-… --json raw.json`) as SVG files for docs/scaling.md.
+// Draws the curves of a run (`npm run bench -- threads-curve cluster-nodes cluster-curve-… --json raw.json`) as SVG files for docs/scaling.md.
 // Usage: bun bench/plot.ts <raw.json> <folder>
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +19,14 @@ interface Plot {
 }
 
 const PLOTS: Plot[] = [
+  {
+    ...{ file: 'threads', work: 'threads-curve', title: 'Processor time of a read, all threads' },
+    ...{ x: 'threads', y: 'microseconds', lines: { 'manifest by tag': 'get', 'HEAD of a blob': 'head' } },
+  },
+  {
+    ...{ file: 'threads-pushes', work: 'threads-curve', title: 'Processor time of a small image, 32 clients' },
+    ...{ x: 'threads', y: 'microseconds', lines: { 'all threads': 'push', 'the owner': 'pushOwner' } },
+  },
   {
     ...{ file: 'nodes', work: 'cluster-nodes', title: 'GET of a manifest by tag, all nodes together' },
     ...{ x: 'nodes', y: 'requests/s', lines: { 'requests/s': 'rate' } },

@@ -32,13 +32,18 @@ export function consumption(): Consumption {
 
 /** User and system time of all threads so far, in seconds. */
 export function processorSeconds(pid: number): number {
-  let ticks = 0;
-  for (const member of familyOf(pid)) {
-    // The second field is a name that may contain spaces. After it, user and system time are the 12th and 13th fields.
-    const fields = readFileSync(`/proc/${member}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks / TICKS_PER_SECOND;
+  return familyOf(pid).reduce((sum, member) => sum + secondsIn(`/proc/${member}/stat`), 0);
+}
+
+/** User and system time of the main thread so far, in seconds. */
+export function mainThreadSeconds(pid: number): number {
+  return secondsIn(`/proc/${pid}/task/${pid}/stat`);
+}
+
+function secondsIn(path: string): number {
+  // The second field is a name that may contain spaces. After it, user and system time are the 12th and 13th fields.
+  const fields = readFileSync(path, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** Resident memory in MiB. */

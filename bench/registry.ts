@@ -24,7 +24,7 @@ export function bytesOf(label: string, length: number): Uint8Array<ArrayBuffer> 
   return bytes;
 }
 
-function imageManifest(config: Uint8Array, layers: readonly Uint8Array[]): Manifest {
+export function imageManifest(config: Uint8Array, layers: readonly Uint8Array[]): Manifest {
   const describe = (mediaType: string, bytes: Uint8Array) => ({
     mediaType,
     size: bytes.length,

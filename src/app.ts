@@ -64,7 +64,7 @@ export async function run(config: Config): Promise<void> {
   announce(own.node, own.listeners, config, count, logs);
 }
 
-/** A thread is not replaced: nobody knows in what state it left what it shares with the others. The start is as after kill -9. */
+/** A thread is not replaced: what it shares with the others may be half changed. The next start is as after kill -9. */
 function exitWithout(thread: number, reason: string, logs: Logs): never {
   logs.logger.fatal({ thread, reason }, 'a thread ended: the process exits');
   logs.flush();

@@ -3,9 +3,10 @@ import type { Load, Target } from '../loadgen.ts';
 import type { Registry } from '../peers/peer.ts';
 import { processorSeconds } from '../processes.ts';
 import { bytesOf, digestOf, MANIFEST_TYPE, pushBlob, pushImage } from '../registry.ts';
-import type { Context, Row, Work } from '../work.ts';
+import type { Context, Work } from '../work.ts';
 import { each } from './cluster-limits.ts';
 import { type MarinaCluster, withCluster } from './cluster-servers.ts';
+import { type Point, rowsOf } from './curves.ts';
 import { tagsOf } from './tags.ts';
 
 const CONNECTIONS = 32;
@@ -13,21 +14,6 @@ const READS = 60_000;
 const READS_QUICK = 12_000;
 const LAYER = bytesOf('curves', 1024);
 const CONFIG = bytesOf('config of the curves', 200);
-
-/** One point of a curve: the varied number and the measured values, by name. */
-export interface Point {
-  x: number;
-  y: Record<string, number>;
-}
-
-function rowsOf(work: string, title: string, unit: string, points: Point[], shown: string): Row[] {
-  return points.map(({ x, y }) => ({
-    ...{ work, title: title.replace('#', x.toLocaleString('en-US')), unit },
-    values: { marina: y[shown] ?? Number.NaN },
-    raw: {},
-    details: { x, ...y },
-  }));
-}
 
 function first({ nodes }: MarinaCluster): Registry {
   const [node] = nodes;

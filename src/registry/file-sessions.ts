@@ -3,6 +3,7 @@ import type { Algorithm } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
 import type { ObjectStore } from '../storage/driver.ts';
 import { sessionKey, uploadPrefix } from '../storage/paths.ts';
+import { BegunSessions } from './begun-sessions.ts';
 import { uploadsBegunBefore } from './expired-uploads.ts';
 import type { SessionIds } from './session-ids.ts';
 import { OwnMarks, type SessionMarks } from './session-marks.ts';
@@ -30,17 +31,23 @@ export interface FileSessionsPorts {
 export class FileSessions implements SessionStore {
   readonly #ports: FileSessionsPorts;
   readonly #marks: SessionMarks;
-  /** If threads share them: those that this thread has begun, and only in order to count them. */
+  /** Used only if no other thread can change them. */
   readonly #open = new LRUCache<UploadId, Session>({ max: MAX_CACHED_SESSIONS });
+  /** If threads share the sessions: those that this one has begun. */
+  readonly #begun: BegunSessions | undefined;
 
   constructor(ports: FileSessionsPorts) {
     this.#ports = ports;
-    this.#marks = ports.marks ?? new OwnMarks();
+    const marks = ports.marks ?? new OwnMarks();
+    this.#marks = marks;
+    const isExpired = (createdAt: number): boolean => this.#isExpired({ createdAt });
+    this.#begun = marks.areShared ? new BegunSessions({ marks, isExpired }) : undefined;
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
     const session = this.#ports.ids.begin(owner, { createdAt: this.#ports.now(), algorithm });
-    this.#open.set(session.id, session);
+    this.#begun?.add(session);
+    this.#remember(session);
     return session;
   }
 
@@ -85,6 +92,7 @@ export class FileSessions implements SessionStore {
         // First, so that no request finds the session while its bytes are being deleted.
         this.#marks.end(id);
         this.#open.delete(id);
+        this.#begun?.delete(id);
         // The record goes before its bytes: after a kill in between, no record may point to bytes that are gone.
         if (isStored) await driver.delete([sessionKey(id)], { durable: false });
         await driver.deleteAll(uploadPrefix(id));
@@ -108,11 +116,7 @@ export class FileSessions implements SessionStore {
   }
 
   count(): number {
-    // Other threads may have ended them, and only the owner's are expired.
-    if (this.#marks.areShared)
-      for (const [id, session] of this.#open.entries())
-        if (this.#marks.hasEnded(id) || this.#isExpired(session)) this.#open.delete(id);
-    return this.#open.size;
+    return this.#begun?.count() ?? this.#open.size;
   }
 
   /** The session as this process last saved or read it, which is right only if no other thread can have saved it since. */
@@ -124,7 +128,7 @@ export class FileSessions implements SessionStore {
     if (!this.#marks.areShared) this.#open.set(session.id, session);
   }
 
-  #isExpired({ createdAt }: Session): boolean {
+  #isExpired({ createdAt }: Pick<Session, 'createdAt'>): boolean {
     return this.#ports.now() - createdAt > this.#ports.expiry;
   }
 

@@ -68,7 +68,7 @@ export class LeasedUpload {
         await write?.drop();
         throw error;
       }
-      progress = await write.settle();
+      progress = await settleOrDrop(write);
     }
     await write.release();
     return { place: placeAt(place.upload, place.inc, progress.state), progress };
@@ -128,6 +128,16 @@ export class LeasedUpload {
   async #save(next: Session): Promise<void> {
     await this.#lease.save(next);
     this.#session = next;
+  }
+}
+
+/** A write that cannot settle must still give back its memory. */
+async function settleOrDrop(write: StagedWrite): Promise<StagedProgress> {
+  try {
+    return await write.settle();
+  } catch (error) {
+    await write.drop();
+    throw error;
   }
 }
 

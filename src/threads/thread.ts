@@ -1,8 +1,8 @@
 import type { MetricsPart } from '../telemetry/metrics-page.ts';
 
 /**
- * A process serves on several threads. Thread 0 is the main thread and the *owner*: it serves like the others, and it alone has what a process
- * has once: jobs, the control socket, the folder's lock. Every thread has its own server, registry and views.
+ * A process serves on several threads. Thread 0 is the main thread and the *owner*: it serves like the others, and it alone has what exists
+ * once in a process: jobs, the control socket, the folder's lock. Every thread has its own server, registry and views.
  */
 
 /** The services that the owner offers to every other thread, each over a port of its own; `news` is offered to the owner. */
@@ -22,7 +22,7 @@ export const SERVICES = [
   'operations',
 ] as const;
 
-/** The two threads' ends of these ports. */
+/** The owner's ends of these ports, or those of another thread. */
 export type ServicePorts = Readonly<Record<(typeof SERVICES)[number], MessagePort>>;
 
 /** Memory that all threads of a process share, accessed by Atomics. */
@@ -86,7 +86,7 @@ export type Thread =
 /** The only thread of its process, or one that shares nothing with the others. */
 export const ALONE: Thread = { kind: 'alone' };
 
-/** A thread that serves, from its start to its end. The functions are called in this order, each once but for `metrics` and `inFlight`. */
+/** A thread that serves, from its start to its end. The functions are called in this order, each once, except `metrics` and `inFlight`. */
 export interface ServingThread {
   /** Opens the store and wires the thread. The owner is wired first. @throws errors that the operator can fix */
   wire(): Promise<void>;

@@ -2,6 +2,10 @@ import { expect, test } from 'bun:test';
 import type { RepositoryName } from '../../oci/names.ts';
 import { ChangedNames } from './changed-names.ts';
 
+/** Layout of the memory: the count and the numbers of all entries, then their hashes and names. */
+const ENTRIES = 1_024;
+const NUMBERS_BYTES = (1 + ENTRIES) * BigInt64Array.BYTES_PER_ELEMENT;
+
 const named = (name: string): RepositoryName => name as RepositoryName;
 
 test('each thread gets the names since it asked last, in their order', () => {
@@ -38,4 +42,18 @@ test('a name that is only partly written is not read', () => {
   expect(place).toBeGreaterThan(0);
   bytes[place + 1] = 122;
   expect(names.since(begin)).toBeUndefined();
+});
+
+test('a name that a suspended thread writes over that of a later change is not taken for it', () => {
+  const memory = new SharedArrayBuffer(ChangedNames.BYTES);
+  const [bytes, names] = [new Uint8Array(memory), new ChangedNames(memory, 0)];
+  names.add(named('early'));
+  const early = bytes.slice(NUMBERS_BYTES);
+  for (let index = 0; index < ENTRIES - 1; index++) names.add(named(`r${index}`));
+  const before = names.count();
+  names.add(named('late'));
+  expect(names.since(before)?.names).toEqual([named('late')]);
+  // Both have the same entry. The suspended thread goes on, and has not written its number yet.
+  bytes.set(early, NUMBERS_BYTES);
+  expect(names.since(before)).toBeUndefined();
 });

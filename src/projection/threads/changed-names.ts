@@ -48,7 +48,7 @@ export class ChangedNames {
     const start = entry * ENTRY_BYTES;
     this.#names[start] = repo.length;
     for (let index = 0; index < repo.length; index++) this.#names[start + 1 + index] = repo.charCodeAt(index);
-    Atomics.store(this.#hashes, entry, hashOf(repo));
+    Atomics.store(this.#hashes, entry, hashOf(repo, before + 1n));
     Atomics.store(this.#numbers, entry, before + 1n);
   }
 
@@ -73,12 +73,13 @@ export class ChangedNames {
     if (Atomics.load(this.#numbers, entry) !== number) return undefined;
     const start = entry * ENTRY_BYTES + 1;
     const name = String.fromCharCode(...this.#names.slice(start, start + (this.#names[start - 1] ?? 0)));
-    // A thread that was suspended while it wrote this entry may have written into the name of a later change.
-    const isWhole = Atomics.load(this.#hashes, entry) === hashOf(name) && Atomics.load(this.#numbers, entry) === number;
-    return isWhole ? parseRepositoryName(name) : undefined;
+    // A thread that was suspended while it wrote this entry may have written into the name of a later change, or written its own over it.
+    const isOfChange = Atomics.load(this.#hashes, entry) === hashOf(name, number);
+    return isOfChange && Atomics.load(this.#numbers, entry) === number ? parseRepositoryName(name) : undefined;
   }
 }
 
-function hashOf(name: string): number {
-  return Bun.hash.xxHash32(name) | 0;
+/** Of a name and of the change that it belongs to. */
+function hashOf(name: string, number: bigint): number {
+  return Bun.hash.xxHash32(name, Number(BigInt.asUintN(32, number))) | 0;
 }

@@ -159,7 +159,7 @@ export class Head implements Turns {
   };
 }
 
-/** Ends the turn of a writer that has none. */
+/** For a writer that waited too long and goes on without a turn: it has none to end. */
 function goOn(): void {}
 
 function placeOf(repo: RepositoryName): Place {

@@ -4,7 +4,7 @@ export interface LooksPorts<Sign> {
   readonly look: () => Promise<void>;
 }
 
-/** Looks for what others wrote: one at a time, each for all callers for whom it suffices. */
+/** Looks for what others wrote. One look runs at a time, and callers share it if it finds all that they need. */
 export class Looks<Sign> {
   readonly #ports: LooksPorts<Sign>;
   #running: { readonly sign: Sign; readonly done: Promise<void> } | undefined;
