@@ -61,7 +61,7 @@ describe('a set of what is live', () => {
     const lost: Incarnation[] = [];
     for (const inc of each.flat()) if ((await live.shelf(shelfNameOf(inc))).get(inc) !== LINKED) lost.push(inc);
     expect(lost).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 
   test('leaves nothing on disk', async () => {
     const folder = temporaryFolder('spill');

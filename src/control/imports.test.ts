@@ -95,9 +95,9 @@ test('if the server ends, its client gets one line; if the client disconnects, t
   const response = await fetch('http://marina/imports', { method: 'POST', unix: socket, body, signal: gone.signal });
   expect(response.status).toBe(200);
   gone.abort();
-  await eventually(async () => expect(signals.map(({ aborted }) => aborted)).toEqual([true]), 5_000);
+  await eventually(async () => expect(signals.map(({ aborted }) => aborted)).toEqual([true]));
   const waiting = followImport(socket, REQUEST, listening()).catch((reason: unknown) => reason);
-  await eventually(async () => expect(signals).toHaveLength(2), 5_000);
+  await eventually(async () => expect(signals).toHaveLength(2));
   await stop();
   expect(await waiting).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('import again') });
 });

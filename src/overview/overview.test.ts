@@ -85,7 +85,7 @@ test('the index says what the logs fold to, whether it follows each change, read
     }),
     { numRuns: 30 },
   );
-}, 120_000);
+}, 300_000);
 
 const [hidden, open] = ['secret/app', 'team/app'] as [RepositoryName, RepositoryName];
 const layer = json({ layer: 1 }, mediaTypes.layer);

@@ -96,7 +96,7 @@ describe('views of several threads', () => {
       ),
       { numRuns: 300 },
     );
-  }, 120_000);
+  }, 300_000);
 
   test('cost no read of storage while nothing is written, and one look after a write', async () => {
     const { threads, reads } = openCounted();

@@ -88,7 +88,7 @@ describe('with too little memory', () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  }, 300_000);
 
   test('the least recently used repositories are evicted first, and none that is being written', async () => {
     const driver = new MemoryDriver();

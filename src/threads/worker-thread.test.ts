@@ -58,7 +58,7 @@ test.each([
   ['exits', 'setTimeout(() => process.exit(3), 1)', 'it exited with code 3'],
 ])('a thread that %s is reported once', async (_, script, reason) => {
   const { lost } = startScript(script);
-  await eventually(() => expect(lost).toEqual([expect.stringContaining(reason)]), 5_000);
+  await eventually(() => expect(lost).toEqual([expect.stringContaining(reason)]));
   await Bun.sleep(50);
   expect(lost).toHaveLength(1);
 });

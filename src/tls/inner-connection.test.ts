@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'bun:test';
+import { eventually } from '../../test/support/eventually.ts';
 import { InnerConnection, type InnerEvents } from './inner-connection.ts';
 
 const stops: (() => void)[] = [];
@@ -88,7 +89,7 @@ test('an answer stops while it is not wanted', async () => {
   await opened;
   const server = await accepted;
   server.write(new Uint8Array(1000));
-  await Bun.sleep(20);
+  await eventually(() => expect(count).toBe(1000));
   server.write(new Uint8Array(1000));
   server.end();
   await Bun.sleep(20);

@@ -97,12 +97,12 @@ describe('loading keys fails', () => {
 
   test('at the deadline for all requests together', async () => {
     issuer.answer = async (path) => {
-      await Bun.sleep(300);
+      await Bun.sleep(5_000);
       return path === CONFIGURATION ? undefined : new Response('{}');
     };
     const began = performance.now();
     expect(await load(discover, issuer.url, 100).catch(String)).toContain('cannot be read');
-    expect(performance.now() - began).toBeLessThan(290);
+    expect(performance.now() - began).toBeLessThan(4_900);
   });
 
   test('if a body never ends', async () => {

