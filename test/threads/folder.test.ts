@@ -12,7 +12,7 @@ import { type Image, image, index, pushImage, randomBlob } from '../support/oci.
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { expectSent, fromAllThreads, send } from './connections.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const THREADS = { THREADS: '4' };

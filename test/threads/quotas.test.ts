@@ -9,7 +9,7 @@ import { expectStatus, randomBlob } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { metricsOf, NEW_CONNECTION } from './support.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const KIB = 1024;
 const FILE = `

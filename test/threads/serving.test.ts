@@ -4,12 +4,13 @@ import { RawClient } from '../durability/raw-client.ts';
 import { startCluster, stopClusters } from '../support/cluster.ts';
 import { run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { inFlightAt, untilInFlight } from '../support/in-flight.ts';
 import { expectStatus, image, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
 import { cleanUp, freePort, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { within } from '../support/within.ts';
 import { logOf, metricsOf, NEW_CONNECTION, refusal, requestsOf } from './support.ts';
 
-const SOON_MS = 20_000;
+const SOON_MS = 60_000;
 
 let crane: string;
 /** Settings of each shape. */
@@ -148,7 +149,7 @@ describe.each([
         return client;
       }),
     );
-    await Bun.sleep(200);
+    await untilInFlight(begun.length, () => inFlightAt(server.url));
     server.process.kill('SIGTERM');
     await Bun.sleep(500);
     expect(server.process.exitCode).toBeNull();
@@ -177,13 +178,14 @@ test('a stalled client of any thread is cut off after DRAIN_TIMEOUT', async () =
       return client;
     }),
   );
-  await Bun.sleep(200);
+  await untilInFlight(clients.length, () => inFlightAt(server.url));
   const begun = performance.now();
   server.process.kill('SIGTERM');
   await expectEnd(server, 0);
   const took = performance.now() - begun;
   expect(took).toBeGreaterThan(1_900);
-  expect(took).toBeLessThan(12_000);
+  // Less than the default of 25 s, though the machine may be busy.
+  expect(took).toBeLessThan(20_000);
   expect(logOf(server)).toContainEqual(
     expect.objectContaining({ inFlight: 9, msg: expect.stringContaining('cut off') }),
   );
@@ -192,8 +194,9 @@ test('a stalled client of any thread is cut off after DRAIN_TIMEOUT', async () =
 });
 
 test('a thread that fails takes the process down at once, with one fatal line and exit code 1', async () => {
-  const server = await start('bucket', { THREADS: '4', CRASH_POINT: 'append.before-apply:1:thread' });
-  // Some of these connections reach another thread than the main one.
+  // With a single thread beside the owner, no second one can fail in the same moment.
+  const server = await start('bucket', { THREADS: '2', CRASH_POINT: 'append.before-apply:1:thread' });
+  // Some of these connections reach that thread.
   const pushes = Array.from({ length: 40 }, async (_, each) => {
     const pushed = image();
     await pushImage(server.url, `failing/r${each}`, pushed, 'v1').catch(() => undefined);

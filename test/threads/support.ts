@@ -26,12 +26,12 @@ export async function requestsOf(url: string): Promise<readonly number[]> {
   return requests;
 }
 
-/** Lines of the log, all of which must be whole. */
+/** Lines of the log, all of which must be whole. The end of the last one may not be written yet. */
 export function logOf(server: Server): readonly Readonly<Record<string, unknown>>[] {
   return server
     .logs()
-    .trimEnd()
     .split('\n')
+    .slice(0, -1)
     .map((line) => JSON.parse(line));
 }
 
