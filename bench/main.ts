@@ -26,6 +26,7 @@ import { tagWorks } from './works/tags.ts';
 import { threadsWorks } from './works/threads.ts';
 import { threadCurves } from './works/threads-curve.ts';
 import { tlsWorks } from './works/tls.ts';
+import { webhooksWork } from './works/webhooks.ts';
 
 const WORKS: Work[] = [
   ...smallWorks,
@@ -41,6 +42,7 @@ const WORKS: Work[] = [
   gcPauseWork,
   backupWork,
   pushWithAllWork,
+  webhooksWork,
   memoryWork,
   loadgenWork,
   ...gcSizeWorks,

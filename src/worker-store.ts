@@ -73,6 +73,8 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
       ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
       file: webhookFile,
       feed: openOwnFeed({ opened, logs }, notes),
+      // A worker serves no clients.
+      isBusy: () => false,
     });
   const retain = wireRetention({ opened, policy, newId, projection, ...logRetention(logs.logger) });
   return {

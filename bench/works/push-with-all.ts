@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startMarina } from '../peers/marina.ts';
 import type { Registry } from '../peers/peer.ts';
+import { processorSeconds } from '../processes.ts';
 import { bytesOf, digestOf, pushBlob } from '../registry.ts';
 import { ratios, spread } from '../stats.ts';
 import { alternate, type Context, perSecond, type Row, type Run, type Side, type Work } from '../work.ts';
@@ -18,12 +19,31 @@ const WEBHOOKS = ['one', 'two'];
 const REPOSITORIES = Array.from({ length: CLIENTS }, (_, n) => `team/service-${n}`);
 const CONFIG = bytesOf('config of the pushes with all', 200);
 
-/** Reads the feed as a stream until it ends. */
+/** A server that uses less than this share of a core has nothing left to do. */
+const IDLE_SHARE = 0.05;
+const IDLE_WITHIN_MS = 120_000;
+
+/** Waits until no server has anything left to do: what one side leaves must not slow down the next one. @returns seconds */
+async function untilIdle(servers: readonly Registry[]): Promise<number> {
+  const begun = performance.now();
+  const used = (): number => servers.reduce((sum, { child }) => sum + processorSeconds(child.pid), 0);
+  for (let before = used(); ; ) {
+    await Bun.sleep(1_000);
+    const now = used();
+    if (now - before < IDLE_SHARE) return (performance.now() - begun) / 1_000;
+    if (performance.now() - begun > IDLE_WITHIN_MS) throw new Error('the servers do not come to rest');
+    before = now;
+  }
+}
+
+/** Reads the feed as streams, one after another: the server ends each after some minutes. */
 async function readFeed(address: string, signal: AbortSignal): Promise<void> {
   const headers = { accept: 'text/event-stream' };
-  const response = await fetch(`http://${address}/api/v1/changes?since=now`, { headers, signal });
   try {
-    for await (const _ of response.body ?? []);
+    while (!signal.aborted) {
+      const response = await fetch(`http://${address}/api/v1/changes?since=now`, { headers, signal });
+      for await (const _ of response.body ?? []);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -74,10 +94,14 @@ async function run(context: Context): Promise<Row[]> {
     for (const { address } of [plain, all])
       for (const repository of REPOSITORIES) await pushBlob(address, repository, CONFIG);
     const sides = [sideOf('marina', context, all), sideOf('one', context, plain)];
-    const { marina = [], one = [] } = await alternate(settings, sides, async () => void (await place.call(['sync'])));
+    let rest = 0;
+    const { marina = [], one = [] } = await alternate(settings, sides, async () => {
+      rest = Math.max(rest, await untilIdle(started));
+      await place.call(['sync']);
+    });
     end.abort();
     await reading;
-    context.note(`push-with-all: ${delivered} deliveries`);
+    context.note(`push-with-all: ${delivered} deliveries; at rest within ${rest.toFixed(0)} s after each side`);
     const row = (title: string, over: number[], under: number[]): Row => {
       const values = { marina: ratios(over, under).median };
       context.note(

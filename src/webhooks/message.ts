@@ -1,8 +1,9 @@
 import type { Change } from '../feed/change.ts';
 import type { RegistryAddress } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
-import type { Message } from './sender.ts';
-import { deliveryId, signedHeaders } from './signed-headers.ts';
+import { rendered } from './rendering.ts';
+import { signedHeaders } from './signed-headers.ts';
+import type { Message } from './transport/transport.ts';
 import type { Webhook } from './webhook.ts';
 
 export interface MessagePorts {
@@ -24,15 +25,14 @@ export function messageOf(
   skipped: number,
   { registry, version, now }: MessagePorts,
 ): Message {
-  const { contentType, render } = FORMATS[format];
-  const body = render(changes, registry);
+  const { body, id } = rendered(format, changes, registry);
   return {
     body,
     headers: {
       ...Object.fromEntries(headers),
-      'content-type': contentType,
+      'content-type': FORMATS[format].contentType,
       'user-agent': `Marina/${version}`,
-      ...signedHeaders(deliveryId(changes), body, secret, now()),
+      ...signedHeaders(id, body, secret, now()),
       ...(skipped === 0 ? {} : { 'x-marina-skipped': String(skipped) }),
     },
   };

@@ -5,8 +5,9 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { delayAfter } from './backoff.ts';
 import { Runner, type RunnerPorts } from './runner.ts';
-import type { Message, Outcome } from './sender.ts';
+import type { Outcome } from './sender.ts';
 import { newState, type WebhookState } from './state.ts';
+import type { Message } from './transport/transport.ts';
 import { parseWebhooksFile } from './webhooks-file.ts';
 
 const HOUR_MS = 3_600_000;
@@ -70,6 +71,7 @@ async function run({ changes, answer, stored, lost, until }: World) {
       return outcome;
     },
     maxInFlight: () => 8,
+    giveWay: async () => {},
     mayDeliver: () => true,
     registry: { url: 'https://r.example', host: 'r.example', store: 'S' },
     version: '0',

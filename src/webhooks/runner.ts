@@ -7,8 +7,9 @@ import { FORMATS } from './formats/formats.ts';
 import { type MessagePorts, messageOf } from './message.ts';
 import type { Order } from './orders.ts';
 import type { DescribedPage, Pages } from './pages.ts';
-import type { Message, Outcome } from './sender.ts';
+import type { Outcome } from './sender.ts';
 import { newState, type StateStore, type WebhookState } from './state.ts';
+import type { Message } from './transport/transport.ts';
 import type { Webhook } from './webhook.ts';
 
 /** How long a webhook without anything to do waits before it looks again, in milliseconds. */
@@ -29,6 +30,8 @@ export interface RunnerPorts extends MessagePorts {
   readonly send: (message: Message, signal: AbortSignal) => Promise<Outcome>;
   /** Deliveries of one webhook at the same time, each of another repository. */
   readonly maxInFlight: () => number;
+  /** Resolves when deliveries may begin, as `GivingWay.turn` has it. */
+  readonly giveWay: (count: number, waited: number, signal: AbortSignal) => Promise<void>;
   /** Whether this process may still deliver. */
   readonly mayDeliver: () => boolean;
   /** Milliseconds of a clock that is never set back; that of `Feed.wait`. */
@@ -259,6 +262,11 @@ export class Runner {
     return split.pending;
   }
 
+  /** How long the oldest change has waited, in milliseconds. */
+  #waited([oldest]: readonly Pending[]): number {
+    return oldest === undefined ? 0 : this.#ports.now() - Date.parse(oldest.change.time);
+  }
+
   /**
    * Sends the next deliveries at the same time; just one while the receiver fails.
    * @returns what was acknowledged
@@ -267,6 +275,7 @@ export class Runner {
     const { failing: failed, unreported } = this.#known();
     const { maxChanges } = FORMATS[this.#webhook.format];
     const round = nextDeliveries(pending, maxChanges, failed === undefined ? this.#ports.maxInFlight() : 1);
+    await this.#ports.giveWay(round.length, this.#waited(pending), signal);
     // The first one says how many changes were skipped.
     const outcomes = await Promise.all(
       round.map((delivery, place) => this.#attempt(delivery, place === 0 ? unreported : 0, signal)),

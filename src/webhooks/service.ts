@@ -6,9 +6,10 @@ import { type Lease, type LeasePorts, Leases } from './lease.ts';
 import { openOrders } from './orders.ts';
 import { Pages } from './pages.ts';
 import { Runner, type RunnerPorts } from './runner.ts';
-import type { Message, Outcome } from './sender.ts';
+import type { Outcome } from './sender.ts';
 import { StateStore } from './state.ts';
 import { type WebhookStatus, writeReport } from './status.ts';
+import type { Message } from './transport/transport.ts';
 import type { Webhook, WebhookName } from './webhook.ts';
 
 /** How often orders are looked for that other processes placed, in milliseconds. */
@@ -38,7 +39,10 @@ export interface WebhookListener {
 }
 
 export interface WebhookServicePorts
-  extends Pick<RunnerPorts, 'registry' | 'version' | 'now' | 'steadyNow' | 'random' | 'saveEvery' | 'sleep'>,
+  extends Pick<
+      RunnerPorts,
+      'registry' | 'version' | 'now' | 'steadyNow' | 'random' | 'saveEvery' | 'sleep' | 'giveWay'
+    >,
     Pick<LeasePorts, 'newId' | 'isAlone'> {
   readonly driver: Pick<StoreReader, 'list' | 'read'> & Pick<ObjectStore, 'create' | 'put' | 'delete'>;
   readonly feed: Feed;

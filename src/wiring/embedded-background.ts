@@ -11,6 +11,7 @@ import type { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { restore } from '../registry/restoration.ts';
 import type { SessionStore } from '../registry/sessions.ts';
+import { LoopDelay } from '../system/loop-delay.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { operatorLabel, sleep } from './basics.ts';
@@ -26,6 +27,8 @@ import { logRetention, observeRetention, wireRetention } from './retention.ts';
 import { openWebhookDesk } from './webhook-operator.ts';
 import { observeWebhooks, openWebhooks } from './webhooks.ts';
 
+/** Requests wait for this thread if its timers are later than this on average, in milliseconds. Without much to do they are less than one late. */
+const BUSY_DELAY_MS = 2;
 /** How long jobs may take to stop. */
 const CLOSE_WITHIN_MS = 10_000;
 
@@ -125,12 +128,14 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
   const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
   offerJobs(thread, { enqueue: (job) => jobs.enqueue(job) });
   const feed = openOwnFeed(ports, notes);
+  const delay = new LoopDelay();
   const webhooks =
     webhookFile &&
     openWebhooks({
       ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
       file: webhookFile,
       feed,
+      isBusy: () => delay.average > BUSY_DELAY_MS,
     });
   if (webhooks !== undefined) observeWebhooks(telemetry, webhooks, logs.logger);
   const desk = openWebhookDesk({ config, opened, newId, file: webhookFile, service: webhooks });

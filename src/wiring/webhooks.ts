@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { DescribeManifest } from '../webhooks/changes-of-page.ts';
 import type { RegistryAddress } from '../webhooks/formats/format.ts';
+import { GivingWay } from '../webhooks/giving-way.ts';
 import { resolveName, Sender } from '../webhooks/sender.ts';
 import { WebhookService } from '../webhooks/service.ts';
 import { readReport } from '../webhooks/status.ts';
@@ -27,23 +28,28 @@ export interface WebhookWiring {
   readonly projection: Pick<Projection, 'manifestByDigest'>;
   readonly writes: WriteSwitch;
   readonly newId: () => string;
+  /** Whether clients need this process more than receivers do. */
+  readonly isBusy: () => boolean;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
 
 /** Delivers the webhooks in this process, or waits to take over from the one that does. The caller closes the result. */
 export function openWebhooks(ports: WebhookWiring): WebhookService {
-  const { config, file, opened, feed, projection, writes, newId, logger, telemetry } = ports;
+  const { config, file, opened, feed, projection, writes, newId, isBusy, logger, telemetry } = ports;
   const { driver, store, isLocked } = opened;
+  const steadyNow = (): number => performance.now();
+  const givingWay = new GivingWay({ isBusy, steadyNow, sleep });
   const service = new WebhookService({
     ...{ driver, feed, newId, sleep, random: Math.random, now: Date.now },
     ...{ registry: registryAddress(config, store), version: packageJson.version },
     isAlone: isLocked,
     saveEvery: isLocked ? SAVE_EVERY_MS.locked : SAVE_EVERY_MS.shared,
-    steadyNow: () => performance.now(),
+    steadyNow,
+    giveWay: (count, waited, signal) => givingWay.turn(count, waited, signal),
     describe: describeBy(projection),
     openSender: (webhook) => {
-      const sender = new Sender(webhook, { resolve: resolveName, now: () => performance.now() });
+      const sender = new Sender(webhook, { resolve: resolveName, now: steadyNow });
       return { send: (message, signal) => sender.send(message, signal), close: () => sender.close() };
     },
     webhooks: file.current,

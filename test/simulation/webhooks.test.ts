@@ -26,6 +26,14 @@ const BUGS: Readonly<Record<string, Bug>> = {
       },
     }),
   },
+  'deliveries give way for as long as the process is busy': {
+    ports: (ports, world) => ({
+      ...ports,
+      giveWay: async (_, _waited, signal) => {
+        while (world.isBusy() && !signal.aborted) await ports.sleep(1_000, signal);
+      },
+    }),
+  },
   'a process does not wait until the former holder has lost the lease': {
     ports: (ports) => ({ ...ports, isAlone: true }),
   },

@@ -4,8 +4,10 @@ import type { Cursor } from '../../../src/feed/cursor.ts';
 import type { ChangePage, Feed, PageOptions, Since, WaitOptions } from '../../../src/feed/feed.ts';
 import type { Digest, RepositoryName, Tag } from '../../../src/oci/names.ts';
 import { MemoryDriver } from '../../../src/storage/memory/driver.ts';
-import type { Message, Outcome } from '../../../src/webhooks/sender.ts';
+import { GivingWay } from '../../../src/webhooks/giving-way.ts';
+import type { Outcome } from '../../../src/webhooks/sender.ts';
 import { WebhookService, type WebhookServicePorts } from '../../../src/webhooks/service.ts';
+import type { Message } from '../../../src/webhooks/transport/transport.ts';
 import type { Webhook } from '../../../src/webhooks/webhook.ts';
 import { parseWebhooksFile } from '../../../src/webhooks/webhooks-file.ts';
 import type { Random } from '../random.ts';
@@ -53,12 +55,15 @@ export class World {
   readonly #feed: SimulatedFeed;
   /** How likely each kind of fault of the store and the receivers is. */
   #faults: number;
+  /** How likely processes are busy when a delivery is to begin. */
+  readonly #load: number;
   #terms = 0;
 
   constructor(random: Random, bug: Bug) {
     this.random = random;
     this.#bug = bug;
     this.#faults = random.pick([0, 0.02, 0.1, 0.3]);
+    this.#load = random.pick([0, 0.5, 1]);
     this.#feed = new SimulatedFeed(this.scheduler, this.changes);
     const formats = [random.pick(['distribution', 'cloudevents']), 'cloudevents'];
     const maxAge = random.chance(0.3) ? '1m' : '7d';
@@ -115,6 +120,11 @@ export class World {
     );
   }
 
+  /** Whether clients need the processors at this moment. Some processes are always busy. */
+  isBusy(): boolean {
+    return this.random.chance(this.#load);
+  }
+
   /** No faults from now on. */
   calm(): void {
     this.#faults = 0;
@@ -130,6 +140,10 @@ export class World {
   #portsOf(owner: Process): WebhookServicePorts {
     const { scheduler, random } = this;
     const never = new AbortController().signal;
+    const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+      this.#sleep(milliseconds, signal, owner);
+    const steadyNow = (): number => scheduler.now;
+    const givingWay = new GivingWay({ isBusy: () => this.isBusy(), steadyNow, sleep });
     const ports: WebhookServicePorts = {
       driver: new SlowStore(this.#objects, (what) => this.#storeDelay(owner, what)),
       feed: this.#feed.of(owner),
@@ -140,9 +154,9 @@ export class World {
       isAlone: false,
       saveEvery: SECOND_MS,
       now: () => scheduler.now,
-      steadyNow: () => scheduler.now,
       random: random.next,
-      sleep: (milliseconds, signal) => this.#sleep(milliseconds, signal, owner),
+      ...{ steadyNow, sleep },
+      giveWay: (count, waited, signal) => givingWay.turn(count, waited, signal),
       openSender: (webhook) => ({
         send: (message, signal) => this.#send(webhook, message, signal, owner),
         close: () => {},
