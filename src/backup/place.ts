@@ -154,9 +154,7 @@ export class BackupPlace {
   /** Ends a run with a whole backup. @throws BackupRefused if the place was pruned meanwhile: then there is none */
   async finish(manifest: Manifest): Promise<void> {
     const key = backupKey(manifest.id, manifest.name);
-    await this.#archive.settle();
-    await this.#archive.write(key, encodeManifest(manifest));
-    await this.#archive.settle();
+    await this.#archive.writeLast(key, encodeManifest(manifest));
     if (isSpared(manifest.id, manifest.prunes, await readPrunes(this.#archive))) return;
     await this.#archive.remove([key]);
     throw new BackupRefused(`${this.name} was pruned meanwhile: there is no backup; run it again`);

@@ -96,10 +96,8 @@ class RestoreRun {
       this.#done++;
       this.#ports.onProgress?.({ logs: this.#done, of: logs.length, bytes: this.#counts.bytes });
     });
-    await target.settle();
     const { store, secrets } = restoring;
-    await target.write(FORMAT, encodeFormat({ store, secrets }));
-    await target.settle();
+    await target.writeLast(FORMAT, encodeFormat({ store, secrets }));
     return { store, secrets, ...this.#counts, resumed: this.#resumed };
   }
 

@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import type { Config } from '../config.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { openFolderReadOnly } from '../storage/filesystem/folder.ts';
+import { openFolderReadOnly } from '../storage/filesystem/folder-reader.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
 import { CommandError, EXIT } from './failure.ts';
 

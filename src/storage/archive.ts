@@ -22,6 +22,12 @@ export interface Archive extends StoreReader {
   /** Creates or replaces an object. @throws RegistryError `storage-full` */
   write(key: Key, bytes: Uint8Array): Promise<void>;
   /**
+   * Creates or replaces the object that says that all others are there: it gets its name once they are durable, and is durable itself
+   * when this resolves. To be called when no other call runs.
+   * @throws RegistryError `storage-full`; Error if bytes could not be written
+   */
+  writeLast(key: Key, bytes: Uint8Array): Promise<void>;
+  /**
    * Copies an object, if its bytes have the digest. If not, nothing gets the name.
    * @returns whether they have it
    * @throws RegistryError `storage-full`; errors of the source

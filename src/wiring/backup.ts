@@ -14,8 +14,8 @@ import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
 import { StoreInUse } from '../storage/prepare.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
 import { idFactory, sleep } from './basics.ts';
-import { type OpenedStore, openStore } from './store.ts';
-import { requireStoreOwner, silent } from './writable.ts';
+import type { OpenedStore } from './store.ts';
+import { requireStoreOwner } from './store-owner.ts';
 
 /** How long a server may take from holding its folder to listening to commands, in milliseconds. */
 const STARTED_WITHIN_MS = 15_000;
@@ -87,17 +87,19 @@ export async function openHolds(config: Config, place: string): Promise<OpenHold
   setPriority(constants.priority.PRIORITY_LOW);
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
   if (!isAlone) {
-    const opened = await openStore(config, true, silent());
+    const opened = await openWritable(config, true);
     return { ...directly(opened.driver), close: () => opened.close() };
   }
   // What a power cut took is recovered before the logs are read.
-  await (await openUnlessServed(config, place))?.close();
+  const first = await serverOrStore(config, place);
+  if (!(first instanceof ControlClient)) await first.close();
   const through = async <T>(work: (holds: Omit<OpenHolds, 'close'>) => Promise<T>): Promise<T> => {
-    const opened = await openUnlessServed(config, place);
+    const found = await serverOrStore(config, place);
+    if (found instanceof ControlClient) return await work(throughServer(found));
     try {
-      return await work(opened === undefined ? throughServer(place) : directly(opened.driver));
+      return await work(directly(found.driver));
     } finally {
-      await opened?.close();
+      await found.close();
     }
   };
   return {
@@ -107,17 +109,24 @@ export async function openHolds(config: Config, place: string): Promise<OpenHold
   };
 }
 
-/** @returns undefined if a server has the folder */
-async function openUnlessServed(config: Config, place: string): Promise<OpenedStore | undefined> {
+/** The server that has the folder; if none has, the folder, which this process has until it is closed. */
+async function serverOrStore(config: Config, place: string): Promise<ControlClient | OpenedStore> {
   for (const deadline = performance.now() + STARTED_WITHIN_MS; ; await sleep(POLL_MS)) {
-    if ((await ControlClient.connect(place)) !== undefined) return undefined;
+    const server = await ControlClient.connect(place);
+    if (server !== undefined) return server;
     try {
-      return await openStore(config, false, silent());
+      return await openWritable(config, false);
     } catch (error) {
       // A server that is starting holds the folder before it listens to commands.
       if (!(error instanceof StoreInUse) || performance.now() > deadline) throw error;
     }
   }
+}
+
+/** Its code is loaded only here: with a server it is not needed, and loading it takes as long as a small backup. */
+async function openWritable(config: Config, isShared: boolean): Promise<OpenedStore> {
+  const [{ openStore }, { silent }] = await Promise.all([import('./store.ts'), import('./writable.ts')]);
+  return await openStore(config, isShared, silent());
 }
 
 function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
@@ -131,13 +140,10 @@ function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
   };
 }
 
-function throughServer(place: string): Omit<OpenHolds, 'close'> {
-  const whileWritable = async (work: (server: ControlClient) => Promise<void>): Promise<boolean> => {
-    const server = await ControlClient.connect(place);
-    // It has just ended. Without a server nothing is collected.
-    if (server === undefined) return false;
+function throughServer(server: ControlClient): Omit<OpenHolds, 'close'> {
+  const whileWritable = async (request: Promise<void>): Promise<boolean> => {
     try {
-      await work(server);
+      await request;
       return true;
     } catch (error) {
       if (error instanceof RegistryError && NOTHING_WRITTEN.has(error.kind)) return false;
@@ -145,7 +151,7 @@ function throughServer(place: string): Omit<OpenHolds, 'close'> {
     }
   };
   return {
-    hold: (id, content) => whileWritable((server) => server.renewHold(id, content)),
-    release: async (id) => void (await whileWritable((server) => server.release(id))),
+    hold: (id, content) => whileWritable(server.renewHold(id, content)),
+    release: async (id) => void (await whileWritable(server.release(id))),
   };
 }

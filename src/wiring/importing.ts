@@ -24,7 +24,8 @@ import { readSettings } from '../storage/s3/open.ts';
 import { idFactory, operatorLabel, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import type { OpenedStore } from './store.ts';
-import { openAlone, openShared, requireStoreOwner } from './writable.ts';
+import { requireStoreOwner } from './store-owner.ts';
+import { openAlone, openShared } from './writable.ts';
 
 /** How long an import in a process that serves requests may run, and how long it then rests, in milliseconds. */
 const BESIDE_REQUESTS = { busy: 2, rest: 1 };

@@ -22,7 +22,8 @@ import { requireWritableStore } from './read-only.ts';
 import { caOf } from './redis.ts';
 import { openPolicy, wireRetention } from './retention.ts';
 import type { OpenedStore } from './store.ts';
-import { openAlone, openShared, requireStoreOwner } from './writable.ts';
+import { requireStoreOwner } from './store-owner.ts';
+import { openAlone, openShared } from './writable.ts';
 
 const POLL_MS = 200;
 

@@ -25,7 +25,8 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { offer, remote } from '../threads/calls.ts';
 import type { Thread } from '../threads/thread.ts';
 import { sleep } from './basics.ts';
-import { paceFor, withScrapeTimeout } from './collection.ts';
+import { withScrapeTimeout } from './collection.ts';
+import { paceFor } from './pace.ts';
 import type { Counted, UsageFeed } from './quotas.ts';
 import type { OpenedStore } from './store.ts';
 

@@ -17,7 +17,8 @@ import type { Logger } from '../telemetry/log.ts';
 import { ALONE, type Thread } from '../threads/thread.ts';
 import { operatorLabel, repeat } from './basics.ts';
 import { type OpenedStore, openStore } from './store.ts';
-import { requireStoreOwner, silent } from './writable.ts';
+import { requireStoreOwner } from './store-owner.ts';
+import { silent } from './writable.ts';
 
 /** How often a process checks whether another one has turned the switch, in milliseconds. */
 const CHECK_EVERY_MS = 2_000;

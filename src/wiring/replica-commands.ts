@@ -12,7 +12,8 @@ import type { StoreReader } from '../storage/driver.ts';
 import { operatorLabel, sleep } from './basics.ts';
 import { openSource } from './replica-source.ts';
 import { openStore } from './store.ts';
-import { requireStoreOwner, silent } from './writable.ts';
+import { requireStoreOwner } from './store-owner.ts';
+import { silent } from './writable.ts';
 
 interface Store {
   readonly reader: StoreReader;

@@ -12,7 +12,8 @@ import type { PlanPorts, Removed } from '../retention/retain.ts';
 import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { type CountRequests, paceFor, withScrapeTimeout } from './collection.ts';
+import { withScrapeTimeout } from './collection.ts';
+import { type CountRequests, paceFor } from './pace.ts';
 import { loadPulls, type PullLog, peekPulls } from './pulls.ts';
 import type { OpenedStore } from './store.ts';
 

@@ -17,7 +17,8 @@ import { ALONE, type Thread } from '../threads/thread.ts';
 import { operatorLabel, repeat, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import { type OpenedStore, openStore } from './store.ts';
-import { requireStoreOwner, silent } from './writable.ts';
+import { requireStoreOwner } from './store-owner.ts';
+import { silent } from './writable.ts';
 
 export function openRobotsLog(
   ports: Pick<RobotsLogPorts, 'driver' | 'newId' | 'reach' | 'node'> & { readonly logs: Logs },

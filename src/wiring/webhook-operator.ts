@@ -15,9 +15,10 @@ import { sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import type { OpenedStore } from './store.ts';
 import { openStore } from './store.ts';
+import { requireStoreOwner } from './store-owner.ts';
 import type { WebhookFile } from './webhook-file.ts';
 import { tryOutPorts } from './webhooks.ts';
-import { requireStoreOwner, silent } from './writable.ts';
+import { silent } from './writable.ts';
 
 type Action = WrittenOrder['action'];
 

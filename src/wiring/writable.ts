@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { OPERATOR } from '../control/protocol.ts';
 import { MemoryBoard } from '../feed/hint-board.ts';
@@ -7,7 +6,6 @@ import { MemoryProjection } from '../projection/memory.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { noCrash } from '../storage/crash-points.ts';
-import { requireOwner } from '../storage/filesystem/owner.ts';
 import { noLogs } from '../telemetry/log.ts';
 import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
@@ -22,14 +20,6 @@ export interface WritableStore {
   readonly projection: Projection;
   readonly newId: () => Incarnation;
   readonly close: () => Promise<void>;
-}
-
-/**
- * To be called first by a command that writes, even if a running server does the work: the command should be refused in both cases.
- * @throws StoreRefused in one line that names the owner
- */
-export function requireStoreOwner(config: Config): void {
-  if (config.storageDriver === 'filesystem') requireOwner(resolve(config.storagePath));
 }
 
 /** Opens a store that no server holds, or that cannot be locked. @throws StoreRefused in one line */

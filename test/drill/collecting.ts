@@ -4,7 +4,7 @@ import { ControlClient } from '../../src/control/client.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
 import type { StoreReader } from '../../src/storage/driver.ts';
-import { openFolderReadOnly } from '../../src/storage/filesystem/folder.ts';
+import { openFolderReadOnly } from '../../src/storage/filesystem/folder-reader.ts';
 import { openS3ReadOnly } from '../../src/storage/s3/open.ts';
 import { startCluster } from '../support/cluster.ts';
 import type { Random } from '../support/drill/random.ts';

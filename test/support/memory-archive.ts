@@ -36,6 +36,10 @@ export class MemoryArchive implements Archive {
     await this.#driver.put(key, bytes);
   }
 
+  writeLast(key: Key, bytes: Uint8Array): Promise<void> {
+    return this.write(key, bytes);
+  }
+
   async copy(key: Key, source: StoredObject, { digest, onBytes }: Copy): Promise<boolean> {
     const pieces: Uint8Array[] = [];
     for await (const piece of piecesOf(source.body, source.size)) pieces.push(piece.slice());

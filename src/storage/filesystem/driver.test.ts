@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { freshPlace, random, text, textOf } from '../../../test/contract/storage/store.ts';
@@ -9,7 +9,6 @@ import { digestOf } from '../../oci/digest.ts';
 import { noCrash } from '../crash-points.ts';
 import { stagedKey } from '../paths.ts';
 import { StoreRefused } from '../prepare.ts';
-import { FilesystemDriver } from './driver.ts';
 import { openDataFolder } from './folder.ts';
 import { FolderLock } from './lock.ts';
 
@@ -131,22 +130,5 @@ describe('a staged file that someone cuts', () => {
     await again.write(bytes.slice());
     expect(await again.settle()).toEqual({ size: 1000, digest: digestOf('sha256', bytes) });
     await again.release();
-  });
-});
-
-describe('a reader beside a running server', () => {
-  test('sees what the server wrote, and writes nothing, not even a folder', async () => {
-    const { root, driver } = await open();
-    const reader = new FilesystemDriver({ ...options, root, writable: false });
-    await driver.create('catalog/a', text('seen'));
-    expect(await textOf(reader, 'catalog/a')).toBe('seen');
-    await reader.close();
-    const empty = temporaryFolder('reader');
-    const idle = new FilesystemDriver({ ...options, root: empty, writable: false });
-    expect(await idle.read('format')).toBeUndefined();
-    for await (const { key } of idle.list('catalog/')) expect(key).toBe('nothing');
-    await idle.close();
-    expect(readdirSync(empty)).toEqual([]);
-    expect(existsSync(join(empty, 'tmp'))).toBe(false);
   });
 });

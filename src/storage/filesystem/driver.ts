@@ -35,8 +35,6 @@ import type { WriteAheadLog } from './wal/wal.ts';
 export interface FilesystemOptions {
   /** Absolute path of the data folder. */
   readonly root: string;
-  /** false: a reader beside a running server, which writes nothing, not even its temporary folder. */
-  readonly writable: boolean;
   /** false: no reserve for a full disk. Only a process that has the folder alone can decide when to free it. */
   readonly hasReserve?: boolean;
   /**
@@ -75,9 +73,8 @@ export class FilesystemDriver implements StorageDriver {
     const root = resolve(options.root);
     // Keys contain nothing that would have to be resolved.
     const pathOf = (key: Key): string => `${root}/${key}`;
-    if (options.writable) makeFolder(pathOf('tmp'));
-    const hasReserve = options.writable && options.hasReserve !== false;
-    const reserve = hasReserve ? new Reserve(root, options.now) : undefined;
+    makeFolder(pathOf('tmp'));
+    const reserve = options.hasReserve !== false ? new Reserve(root, options.now) : undefined;
     this.#reserve = reserve;
     this.#threadCount = options.threads ?? 1;
     this.#ports = {

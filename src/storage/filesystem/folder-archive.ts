@@ -146,6 +146,14 @@ export class FolderArchive implements Archive {
     });
   }
 
+  async writeLast(key: Key, bytes: Uint8Array): Promise<void> {
+    // The names of the others become durable with the bytes of this one, by the sync that its own name waits for.
+    if (this.#atOnce === undefined) await this.settle();
+    else await this.#atOnce.unnamed.nameAll();
+    await this.write(key, bytes);
+    await this.settle();
+  }
+
   async copy(key: Key, source: StoredObject, { digest, onBytes }: Copy): Promise<boolean> {
     const algorithm = algorithmOf(digest);
     if (source.body.kind === 'file' && source.size <= SMALL_BYTES) {

@@ -1,12 +1,9 @@
-import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts';
-import { noCrash } from '../crash-points.ts';
-import type { StoreReader } from '../driver.ts';
 import { FORMAT } from '../paths.ts';
 import {
   type NewIdentity,
-  NoStore,
   newStore,
   openFormat,
   proveStore,
@@ -18,8 +15,8 @@ import {
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
-import { requireOwner, runAs } from './owner.ts';
-import { codeOf, isFull, isMissing } from './system-errors.ts';
+import { requireOwner } from './owner.ts';
+import { codeOf, isFull } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
 /** Advice for a file system on which `link` has more than one winner. */
@@ -39,7 +36,7 @@ export interface DataFolder extends StoreIdentity {
  */
 export async function openDataFolder(
   root: string,
-  options: Omit<FilesystemOptions, 'root' | 'writable' | 'hasReserve' | 'wal'> & {
+  options: Omit<FilesystemOptions, 'root' | 'hasReserve' | 'wal'> & {
     /** Other nodes of a cluster use the same folder. A process that wants it alone is still refused. */
     readonly shared?: boolean;
     /** false: each small object is synced separately. */
@@ -68,7 +65,7 @@ export async function openDataFolder(
     const { uniqueName, fatal, writeAhead: enabled = true, threads = 1 } = options;
     const opened = shared ? undefined : await openWal({ root, uniqueName, fatal, enabled, syncFirst: threads > 1 });
     if (opened !== undefined && opened.recovered > 0) options.onRecovered?.(opened.recovered);
-    const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared, wal: opened?.wal });
+    const driver = new FilesystemDriver({ ...options, root, hasReserve: !shared, wal: opened?.wal });
     const known = await readIdentity(driver);
     const identity = known ?? (await openFormat(driver, options.identify ?? newStore(options.uniqueName)));
     await proveStore(driver, options.uniqueName, ADVICE).catch((error: unknown) => {
@@ -87,51 +84,6 @@ export async function openDataFolder(
     lock.release();
     if (isFull(error)) throw new StoreRefused(`the data folder ${root} has no space left: free some there`);
     throw error;
-  }
-}
-
-/**
- * Opens a data folder for reading only, whether or not a process serves it. Writes nothing and does not even try the
- * lock: trying would hold it for a moment, and a server starting in that moment would be refused.
- * @param root absolute path
- * @throws StoreRefused in one line: there is no such folder, it is no store, its layout is unknown
- */
-export async function openFolderReadOnly(root: string): Promise<StoreReader> {
-  const unused = (): never => {
-    throw new Error('a store that was opened read-only is being written to');
-  };
-  const driver = new FilesystemDriver({
-    root,
-    writable: false,
-    uniqueName: unused,
-    now: unused,
-    reach: noCrash,
-    fatal: unused,
-  });
-  let store: StoreIdentity | undefined;
-  try {
-    if (!statSync(root).isDirectory()) throw new StoreRefused(`${root} is no folder: set STORAGE_PATH`);
-    accessSync(root, constants.R_OK | constants.X_OK);
-    store = await readIdentity(driver);
-  } catch (error) {
-    if (error instanceof StoreRefused) throw error;
-    const reason = isMissing(error) ? 'does not exist' : `cannot be read (${codeOf(error) ?? String(error)})`;
-    const Refused = isMissing(error) ? NoStore : StoreRefused;
-    throw new Refused(`the data folder ${root} ${reason}: set STORAGE_PATH, or ${adviceAbout(root)}`);
-  }
-  if (store === undefined) {
-    throw new NoStore(`${root} is no data folder of Marina, it has no object \`format\`: set STORAGE_PATH`);
-  }
-  return driver;
-}
-
-/** Advice for a user without access. */
-function adviceAbout(root: string): string {
-  try {
-    const { uid } = statSync(root);
-    return uid === process.geteuid?.() ? 'check its owner' : `run this with ${runAs(uid)}`;
-  } catch {
-    return 'check its owner';
   }
 }
 

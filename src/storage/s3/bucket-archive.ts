@@ -59,6 +59,10 @@ export class BucketArchive implements Archive {
     await this.#bucket.put(key, bytes, LARGE);
   }
 
+  writeLast(key: Key, bytes: Uint8Array): Promise<void> {
+    return this.write(key, bytes);
+  }
+
   async copy(key: Key, source: StoredObject, { digest, onBytes }: Copy): Promise<boolean> {
     const algorithm = algorithmOf(digest);
     const partSize = Math.max(this.#partSize, Math.ceil(source.size / MAX_PARTS));

@@ -43,7 +43,7 @@ export function random(size: number): Uint8Array {
 }
 
 /** The text of an object; undefined if it is missing. */
-export async function textOf(driver: StorageDriver, key: Key): Promise<string | undefined> {
+export async function textOf(driver: Pick<StorageDriver, 'read'>, key: Key): Promise<string | undefined> {
   const bytes = await driver.read(key);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }

@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { parseRepositoryName } from '../../../src/oci/names.ts';
-import { noCrash } from '../../../src/storage/crash-points.ts';
-import type { StorageDriver } from '../../../src/storage/driver.ts';
-import { FilesystemDriver } from '../../../src/storage/filesystem/driver.ts';
+import type { StoreReader } from '../../../src/storage/driver.ts';
+import { FileThread } from '../../../src/storage/filesystem/file-thread.ts';
+import { FileReading } from '../../../src/storage/filesystem/reading.ts';
 import { snapshotPrefix } from '../../../src/storage/paths.ts';
 import { markedRepositories } from '../../support/drill/chain.ts';
 import { Fault } from '../../support/drill/fault.ts';
@@ -53,7 +54,7 @@ export async function runLane(
   signal: AbortSignal,
 ): Promise<LaneResult> {
   const folder = temporaryFolder(`drill-${name}`);
-  const driver = readerOf(folder);
+  const driver = new FileReading({ pathOf: (key) => join(folder, key), thread: new FileThread() });
   const world: World = {
     history: new History(),
     manifests: new Map(),
@@ -122,7 +123,7 @@ async function survives(life: Life, ending: Ending, check: (life: Life) => Promi
 async function prepare(
   world: World,
   base: Readonly<Record<string, string>>,
-  driver: StorageDriver,
+  driver: StoreReader,
   random: Random,
 ): Promise<void> {
   const life = await begin(base);
@@ -164,7 +165,7 @@ async function loadUntilKilled(world: World, life: Life, ending: Ending, random:
 async function finish(
   world: World,
   base: Readonly<Record<string, string>>,
-  driver: StorageDriver,
+  driver: StoreReader,
   checked: Checked,
   random: Random,
 ): Promise<void> {
@@ -182,7 +183,7 @@ async function finish(
   }
 }
 
-async function snapshotsIn(driver: StorageDriver): Promise<number> {
+async function snapshotsIn(driver: StoreReader): Promise<number> {
   let snapshots = 0;
   for (const name of await markedRepositories(driver)) {
     const repository = parseRepositoryName(name);
@@ -190,19 +191,4 @@ async function snapshotsIn(driver: StorageDriver): Promise<number> {
     for await (const _ of driver.list(snapshotPrefix(repository))) snapshots++;
   }
   return snapshots;
-}
-
-function readerOf(root: string): StorageDriver {
-  return new FilesystemDriver({
-    root,
-    writable: false,
-    uniqueName: () => {
-      throw new Error('the drill only reads');
-    },
-    now: Date.now,
-    reach: noCrash,
-    fatal: (reason, cause) => {
-      throw new Error(reason, { cause });
-    },
-  });
 }

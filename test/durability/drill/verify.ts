@@ -1,4 +1,4 @@
-import type { StorageDriver } from '../../../src/storage/driver.ts';
+import type { StoreReader } from '../../../src/storage/driver.ts';
 import { concurrently } from '../../support/concurrently.ts';
 import { markedRepositories, type Walked, walkChain } from '../../support/drill/chain.ts';
 import { Fault } from '../../support/drill/fault.ts';
@@ -25,7 +25,7 @@ interface Check {
   readonly world: World;
   readonly life: Life;
   /** Reads the folder beside the server. */
-  readonly driver: StorageDriver;
+  readonly driver: StoreReader;
   readonly checked: Checked;
   /** Checks everything that was ever written, instead of what was touched since the last check. */
   readonly everything: boolean;

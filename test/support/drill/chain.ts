@@ -1,7 +1,7 @@
 import { NO_SLOT } from '../../../src/journal/events.ts';
 import { readSlot } from '../../../src/journal/log.ts';
 import { parseRepositoryName } from '../../../src/oci/names.ts';
-import type { StorageDriver } from '../../../src/storage/driver.ts';
+import type { StoreReader } from '../../../src/storage/driver.ts';
 import { CATALOG, logPrefix, repositoryOfMarker } from '../../../src/storage/paths.ts';
 import { Fault } from './fault.ts';
 
@@ -16,7 +16,7 @@ export interface Walked {
  * Checks that slots are contiguous from 1, each with the hash of the previous one, and that the folder contains only slots.
  * @param anew from slot 1, even if earlier walks have checked these slots
  */
-export async function walkChain(driver: StorageDriver, name: string, walked: Walked, anew = false): Promise<void> {
+export async function walkChain(driver: StoreReader, name: string, walked: Walked, anew = false): Promise<void> {
   const repository = parseRepositoryName(name);
   if (repository === undefined) throw new Fault(`${name} is not a repository name`);
   const known = walked.heads.get(name);
@@ -39,7 +39,7 @@ export async function walkChain(driver: StorageDriver, name: string, walked: Wal
 }
 
 /** Every repository that has a marker: no log exists without one. */
-export async function markedRepositories(driver: StorageDriver): Promise<string[]> {
+export async function markedRepositories(driver: StoreReader): Promise<string[]> {
   const names: string[] = [];
   for await (const { key } of driver.list(CATALOG)) {
     const name = repositoryOfMarker(key);
