@@ -16,10 +16,12 @@ test('a cached route equals the parsed one, separately for each method, with and
   }
 });
 
+const SENT = { status: 200, bytesIn: 0, bytesOut: 10 };
+
 test('the log labels of an address match its parts', () => {
   const log = (method: string, target: string) => {
     const { labels, digest } = addressOf(method, HOST + target);
-    return { ...JSON.parse(`{${labels.json}}`), digest };
+    return JSON.parse(`{${labels.jsonWith({ digest, ...SENT })}}`);
   };
   for (const [method, path, expected] of [
     ['GET', '/v2/', { route: 'ping' }],
@@ -30,15 +32,14 @@ test('the log labels of an address match its parts', () => {
     ['GET', '/token', { route: 'token-get' }],
     ['POST', '/token', { route: 'token-post' }],
   ] as const) {
-    for (let time = 0; time < 2; time++)
-      expect(log(method, path)).toEqual({ digest: undefined, method, path, ...expected });
+    for (let time = 0; time < 2; time++) expect(log(method, path)).toEqual({ method, path, ...expected, ...SENT });
   }
 });
 
 test('the log never shows the query of the token endpoint', () => {
   expect(addressOf('GET', `${HOST}/token?account=me&password=hunter2`).labels.path).toBe('/token');
   for (const target of ['/token?password=hunter2', '/token/?password=hunter2', '/tokens?password=hunter2']) {
-    expect(unknownLabels('PUT', HOST + target).json).not.toContain('hunter2');
+    expect(unknownLabels('PUT', HOST + target).jsonWith({ digest: undefined, ...SENT })).not.toContain('hunter2');
   }
 });
 

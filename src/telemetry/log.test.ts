@@ -41,7 +41,7 @@ function linesOf(output: string): unknown[] {
 }
 
 /** Any request that could be logged. The path may be any text. */
-const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'json'>> = fc
+const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'jsonWith'>> = fc
   .record({
     client: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
     actor: fc.oneof(fc.constant('anonymous'), fc.string({ unit: 'binary' })),
