@@ -174,7 +174,8 @@ describe('an address that is built from a route', () => {
         const [, target] = requestOf(route, (part) => part);
         const result = attempt(method, target);
         if (!(result instanceof RegistryError)) return;
-        if (result.kind !== 'method-not-allowed') expect(result.kind).toBe('digest-invalid');
+        // The other method may have fewer parameters.
+        if (result.kind !== 'method-not-allowed') expect(['digest-invalid', 'request-invalid']).toContain(result.kind);
         else expect(result.detail?.allow).not.toContain(method);
       }),
     );
