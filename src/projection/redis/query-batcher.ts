@@ -26,13 +26,13 @@ interface Group {
 }
 
 /**
- * Queries of one repository that arrive while a script call is in flight wait for it and share the next one, so a popular repository
+ * Queries of one repository that arrive together, or while a script call is in flight, share the next one, so a popular repository
  * costs Redis one script per round trip. No query joins a call that was sent before it arrived, so each answer is as fresh as that
  * of a separate call.
  */
 export class QueryBatcher {
   readonly #ask: RunBatch;
-  /** For repositories with a call in flight: the groups that follow it. */
+  /** For repositories whose next call is about to be sent, or in flight: the groups that are not sent yet. */
   readonly #waiting = new Map<RepositoryName, Group[]>();
 
   constructor(ask: RunBatch) {
@@ -47,11 +47,11 @@ export class QueryBatcher {
 
   /** Like `one`, with all answers at one slot. */
   async several(repo: RepositoryName, queries: readonly Query[]): Promise<BatchAnswer | undefined> {
-    const waiting = this.#waiting.get(repo);
-    let group = waiting?.at(-1);
+    const waiting = this.#waiting.get(repo) ?? this.#begin(repo);
+    let group = waiting.at(-1);
     if (group === undefined || group.queries.size + queries.length > MAX_QUERIES) {
       group = { queries: new Map(), answer: Promise.withResolvers() };
-      waiting?.push(group);
+      waiting.push(group);
     }
     const batch = group.queries;
     const indexes = queries.map((query) => {
@@ -60,15 +60,20 @@ export class QueryBatcher {
       batch.set(name, { query, index });
       return index;
     });
-    if (waiting === undefined) void this.#run(repo, group);
     const found = await group.answer.promise;
     return found && { exists: found.exists, answers: indexes.map((index) => found.answers[index] ?? null) };
   }
 
-  async #run(repo: RepositoryName, first: Group): Promise<void> {
+  /** The first call is sent once all code that is running now has asked. */
+  #begin(repo: RepositoryName): Group[] {
     const waiting: Group[] = [];
     this.#waiting.set(repo, waiting);
-    for (let group: Group | undefined = first; group !== undefined; group = waiting.shift()) {
+    queueMicrotask(() => void this.#run(repo, waiting));
+    return waiting;
+  }
+
+  async #run(repo: RepositoryName, waiting: Group[]): Promise<void> {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
       try {
         const queries = Array.from(group.queries.values(), ({ query }) => query);
         group.answer.resolve(await this.#ask(repo, queries));
