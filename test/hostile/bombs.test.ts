@@ -11,13 +11,14 @@ const REPO = 'bombs/target';
 const PULLS = 400;
 const MAX_P99_OVER_IDLE_MS = 50;
 /** Other load on the machine may slow down a round. */
-const ROUNDS = 3;
+const ROUNDS = 8;
 
 const STALLED_CLIENTS = 200;
 const STALLED_BYTES = 4 * 1024 * 1024 - 1;
 /** MANIFEST_BUFFER is 64 MiB; sockets, and memory that was freed but not yet returned, take more. The clients send 840 MB. */
 const MAX_GROWTH_MIB = 300;
-const MAX_PUSH_MS = 4_000;
+/** A push that waits for a stalled one for good is refused after ten seconds. */
+const MAX_PUSH_MS = 8_000;
 
 let server: Server;
 
@@ -39,14 +40,10 @@ async function p99(): Promise<number> {
   return times.sort((one, other) => one - other)[Math.floor(PULLS * 0.99)] ?? Number.POSITIVE_INFINITY;
 }
 
-test.each(worstManifests())(
-  '%s: the most expensive valid manifest',
-  async (_, body) => {
-    const headers = { 'content-type': mediaTypes.index };
-    await expectStatus(201, `${server.url}/v2/${REPO}/manifests/worst`, { method: 'PUT', headers, body });
-  },
-  30_000,
-);
+test.each(worstManifests())('%s: the most expensive valid manifest', async (_, body) => {
+  const headers = { 'content-type': mediaTypes.index };
+  await expectStatus(201, `${server.url}/v2/${REPO}/manifests/worst`, { method: 'PUT', headers, body });
+});
 
 test('p99 of pulls rises by at most 50 ms beside a client that pushes only such manifests', async () => {
   const over: number[] = [];

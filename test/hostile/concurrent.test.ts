@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { digestOf, expectStatus } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
-import { openSite, openUpload, type Site } from './site.ts';
+import { openSite, openUpload, type Site, untilBusy } from './site.ts';
 import { exchange, type Outcome, request } from './wire.ts';
 
 let site: Site;
@@ -15,17 +15,6 @@ afterAll(cleanUp);
 function statusOf(outcome: Outcome): number {
   if (outcome === 'closed') throw new Error('closed without an answer');
   return outcome.status;
-}
-
-/** Returns once another request writes to the upload. From then on a chunk in the wrong order is "busy" and not "out of order". */
-async function untilBusy(upload: string): Promise<void> {
-  for (;;) {
-    const headers = { 'Content-Range': '900-903' };
-    const status = statusOf(await exchange(site.server.port, request('PATCH', upload, { headers, body: 'x..x' })));
-    if (status === 409) return;
-    expect(status).toBe(416);
-    await Bun.sleep(5);
-  }
 }
 
 async function close(upload: string, bytes: string): Promise<Uint8Array> {
@@ -45,7 +34,7 @@ test('while one request writes to an upload, every other one is refused and chan
     gate,
     'first',
   ]);
-  await untilBusy(upload);
+  await untilBusy(site.server, upload);
   const digest = digestOf(new TextEncoder().encode('second'));
   const others = await Promise.all([
     exchange(site.server.port, request('PATCH', upload, { body: 'second' })),

@@ -11,8 +11,8 @@ import { openUpload } from './site.ts';
 
 const MIB = 1024 * 1024;
 const REPO = 'full/disk';
-const ROOM_WITHIN_MS = 15_000;
-const AHEAD_WITHIN_MS = 15_000;
+const ROOM_WITHIN_MS = 60_000;
+const AHEAD_WITHIN_MS = 60_000;
 
 /** Acknowledged content, which the registry must never lose. */
 interface Acknowledged {
@@ -253,7 +253,6 @@ test.each([
     server = await startServer(settings);
     await expectAll(acknowledged);
   },
-  60_000,
 );
 
 test('no free inodes: writes are refused, nothing is lost, pulls continue, and so do pushes once there is space', async () => {

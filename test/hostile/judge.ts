@@ -6,7 +6,7 @@ import type { Expected, Row } from './row.ts';
 import { openUpload, type Site, UPLOADED } from './site.ts';
 import { exchange, type Outcome } from './wire.ts';
 
-const OVER_WITHIN_MS = 5_000;
+const OVER_WITHIN_MS = 60_000;
 
 /** If a row needs an upload, it is opened before, must be unchanged after, and is then cancelled. */
 export async function sendRow(site: Site, row: Row): Promise<Outcome> {

@@ -62,41 +62,37 @@ async function tagsOf(name: string): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-test.each(NAMES)(
-  '%s: push, pull, lists, referrers, mount and delete work',
-  async (_, name) => {
-    const pushed = image();
-    await pushImage(server.url, name, pushed, 'v1');
-    await pushManifest(server.url, name, pushed, 'v2');
-    await expectImage(name, 'v1', pushed);
-    await expectImage(name, pushed.descriptor.digest, pushed);
-    expect(await tagsOf(name)).toEqual({ name, tags: ['v1', 'v2'] });
+test.each(NAMES)('%s: push, pull, lists, referrers, mount and delete work', async (_, name) => {
+  const pushed = image();
+  await pushImage(server.url, name, pushed, 'v1');
+  await pushManifest(server.url, name, pushed, 'v2');
+  await expectImage(name, 'v1', pushed);
+  await expectImage(name, pushed.descriptor.digest, pushed);
+  expect(await tagsOf(name)).toEqual({ name, tags: ['v1', 'v2'] });
 
-    const artifact = image({ subject: pushed.descriptor, artifactType: 'application/vnd.example' });
-    await pushImage(server.url, name, artifact);
-    const referrers = await expectStatus(200, url(name, `referrers/${pushed.descriptor.digest}`));
-    expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
+  const artifact = image({ subject: pushed.descriptor, artifactType: 'application/vnd.example' });
+  await pushImage(server.url, name, artifact);
+  const referrers = await expectStatus(200, url(name, `referrers/${pushed.descriptor.digest}`));
+  expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
 
-    const [config] = pushed.blobs;
-    if (config === undefined) throw new Error('the image has no config');
-    const mounted = `elsewhere/${Bun.hash(name)}`;
-    const mount = `blobs/uploads/?mount=${config.descriptor.digest}&from=${encodeURIComponent(name).replaceAll('%2F', '/')}`;
-    await expectStatus(201, url(mounted, mount), { method: 'POST' });
+  const [config] = pushed.blobs;
+  if (config === undefined) throw new Error('the image has no config');
+  const mounted = `elsewhere/${Bun.hash(name)}`;
+  const mount = `blobs/uploads/?mount=${config.descriptor.digest}&from=${encodeURIComponent(name).replaceAll('%2F', '/')}`;
+  await expectStatus(201, url(mounted, mount), { method: 'POST' });
 
-    await expectStatus(202, url(name, 'manifests/v1'), { method: 'DELETE' });
-    expect(await tagsOf(name)).toEqual({ name, tags: ['v2'] });
-    await expectStatus(405, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
-    for (const each of [artifact, pushed]) {
-      await expectStatus(202, url(name, `manifests/${each.descriptor.digest}`), { method: 'DELETE' });
-    }
-    expect(await tagsOf(name)).toEqual({ name, tags: [] });
-    await expectStatus(404, url(name, 'manifests/v2'));
-    await expectStatus(202, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
-    await expectStatus(404, url(name, `blobs/${config.descriptor.digest}`));
-    expect((await expectStatus(200, url(mounted, `blobs/${config.descriptor.digest}`))).bytes).toEqual(config.bytes);
-  },
-  30_000,
-);
+  await expectStatus(202, url(name, 'manifests/v1'), { method: 'DELETE' });
+  expect(await tagsOf(name)).toEqual({ name, tags: ['v2'] });
+  await expectStatus(405, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
+  for (const each of [artifact, pushed]) {
+    await expectStatus(202, url(name, `manifests/${each.descriptor.digest}`), { method: 'DELETE' });
+  }
+  expect(await tagsOf(name)).toEqual({ name, tags: [] });
+  await expectStatus(404, url(name, 'manifests/v2'));
+  await expectStatus(202, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
+  await expectStatus(404, url(name, `blobs/${config.descriptor.digest}`));
+  expect((await expectStatus(200, url(mounted, `blobs/${config.descriptor.digest}`))).bytes).toEqual(config.bytes);
+});
 
 test('the catalog lists each of these names, also after a restart', async () => {
   const names = NAMES.map(([, name]) => name).sort();

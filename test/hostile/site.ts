@@ -1,7 +1,9 @@
 // The target of the hostile requests: a server with a little content, and a listing of everything on its disk.
+import { expect } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { eventually } from '../support/eventually.ts';
 import {
   type Content,
   content,
@@ -15,6 +17,7 @@ import {
   pushManifest,
 } from '../support/oci.ts';
 import { type Server, startServer } from '../support/server.ts';
+import { exchange, request } from './wire.ts';
 
 export interface Site {
   readonly server: Server;
@@ -37,6 +40,7 @@ export interface Site {
 /** The bytes of an upload before a row uses it. */
 export const UPLOADED = 'hello';
 
+const BUSY_WITHIN_MS = 60_000;
 const REPO = 'hostile/target';
 const OTHER = 'hostile/other';
 
@@ -59,12 +63,10 @@ export async function openSite(env: Readonly<Record<string, string>> = {}): Prom
   // With bytes, so that the folder of uploads exists from now on.
   await expectStatus(202, server.url + cancelled, { method: 'PATCH', body: UPLOADED });
   await expectStatus(204, server.url + cancelled, { method: 'DELETE' });
-  const site: Site = {
+  return {
     ...{ server, repo: REPO, other: OTHER, blob, otherBlob, image: pushed, tag: 'kept', untyped, finished, cancelled },
     foreign: await openUpload(server, OTHER),
   };
-  await settled(site);
-  return site;
 }
 
 /** The path of a new upload. */
@@ -75,17 +77,37 @@ export async function openUpload(server: Server, repo: string): Promise<string> 
   return new URL(location, server.url).pathname;
 }
 
-/** Waits for background work, such as dropping bytes that the store already has, so that no later row is blamed for it. */
-export async function settled({ server }: Site): Promise<void> {
+/** Waits until another request writes to the upload. From then on a chunk in the wrong order is "busy" and not "out of order". */
+export async function untilBusy(server: Server, upload: string): Promise<void> {
+  const headers = { 'Content-Range': '900-903' };
+  for (const deadline = performance.now() + BUSY_WITHIN_MS; performance.now() < deadline; await Bun.sleep(5)) {
+    const outcome = await exchange(server.port, request('PATCH', upload, { headers, body: 'x..x' }));
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    if (outcome.status === 409) return;
+    expect(outcome.status).toBe(416);
+  }
+  throw new Error(`no request writes to ${upload}`);
+}
+
+/**
+ * Waits for background work, such as dropping bytes that the store already has, so that no later row is blamed for it.
+ * @returns everything on the disk
+ */
+export async function settled({ server }: Site): Promise<ReadonlyMap<string, string>> {
   // The files of the write-ahead log are removed some seconds after the last write.
   const wal = join(server.dataPath, 'wal');
   while (existsSync(wal) && readdirSync(wal).length > 0) await Bun.sleep(100);
-  for (let before = ''; ; ) {
-    const now = [...treeOf(server.dataPath)].join();
-    if (now === before) return;
-    before = now;
+  for (let before = treeOf(server.dataPath); ; ) {
     await Bun.sleep(100);
+    const now = treeOf(server.dataPath);
+    if (changes(before, now).length === 0) return now;
+    before = now;
   }
+}
+
+/** Waits until the disk is as it was before: the registry may remove traces of a request a moment after its answer. */
+export async function expectUnchanged({ server }: Site, before: ReadonlyMap<string, string>): Promise<void> {
+  await eventually(() => expect(changes(before, treeOf(server.dataPath))).toEqual([]));
 }
 
 /** Everything below the data folder, files with a hash of their content. */
@@ -99,13 +121,26 @@ export function treeOf(folder: string): Map<string, string> {
     else if (entry.isSocket()) tree.set(name, 'socket');
     // Four megabytes of reserved space that need not be read.
     else if (name === join('tmp', 'reserve')) tree.set(name, String(statSync(path).size));
-    else tree.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));
+    else {
+      const bytes = bytesOf(path);
+      if (bytes !== undefined) tree.set(name, createHash('sha256').update(bytes).digest('hex'));
+    }
   }
   return tree;
 }
 
+/** @returns undefined if the server has removed the file since it was listed */
+function bytesOf(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** The differences between two listings, in words. */
-export function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   const gone = [...before.keys()].filter((name) => !after.has(name)).map((name) => `${name} is gone`);
   const others = [...after].filter(([name, held]) => before.get(name) !== held);
   return [...gone, ...others.map(([name]) => `${name} is ${before.has(name) ? 'changed' : 'new'}`)];
