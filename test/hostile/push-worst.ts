@@ -16,7 +16,8 @@ async function pushForEver(): Promise<never> {
       vary(body, pushed++);
       const response = await fetch(`${url}/manifests/worst`, { method: 'PUT', headers, body });
       const answer = await response.text();
-      if (response.status !== 201) throw new Error(`${name}: ${response.status} ${answer}`);
+      // A machine with much other work may be too slow for one.
+      if (response.status !== 201 && response.status !== 503) throw new Error(`${name}: ${response.status} ${answer}`);
       process.stdout.write(`${name}\n`);
     }
   }
