@@ -6,22 +6,29 @@ export function bytesOf(data: string | Buffer): Buffer {
   return typeof data === 'string' ? Buffer.from(data) : data;
 }
 
+interface Pace {
+  bytesPerSecond: number | undefined;
+}
+
 export class Tap {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets: ReadonlySet<Socket>;
   readonly #chunks: readonly Buffer[];
+  readonly #pace: Pace;
 
-  private constructor(server: Server, sockets: ReadonlySet<Socket>, chunks: readonly Buffer[]) {
+  private constructor(server: Server, sockets: ReadonlySet<Socket>, chunks: readonly Buffer[], pace: Pace) {
     this.#server = server;
     this.#sockets = sockets;
     this.#chunks = chunks;
+    this.#pace = pace;
     const { port } = server.address() as AddressInfo;
     this.port = port;
   }
 
   /** @param bytesPerSecond how fast clients get the server's bytes; undefined: as fast as they read */
   static async open(target: number, bytesPerSecond?: number): Promise<Tap> {
+    const pace: Pace = { bytesPerSecond };
     const sockets = new Set<Socket>();
     const chunks: Buffer[] = [];
     const server = createServer((client) => {
@@ -36,20 +43,25 @@ export class Tap {
       upstream.on('data', (bytes) => {
         chunks.push(bytesOf(bytes));
         client.write(bytes);
-        if (bytesPerSecond === undefined) return;
+        if (pace.bytesPerSecond === undefined) return;
         upstream.pause();
-        setTimeout(() => upstream.resume(), (1000 * bytes.length) / bytesPerSecond);
+        setTimeout(() => upstream.resume(), (1000 * bytes.length) / pace.bytesPerSecond);
       });
       upstream.on('end', () => client.end());
       client.on('close', () => upstream.destroy());
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new Tap(server, sockets, chunks);
+    return new Tap(server, sockets, chunks, pace);
   }
 
   /** All bytes of both directions, in the order of their arrival. */
   get recorded(): Buffer {
     return Buffer.concat(this.#chunks);
+  }
+
+  /** From now on clients get the server's bytes as fast as they read. */
+  hurry(): void {
+    this.#pace.bytesPerSecond = undefined;
   }
 
   async close(): Promise<void> {

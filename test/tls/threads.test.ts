@@ -11,11 +11,11 @@ import { logOf } from '../threads/support.ts';
 import { Authority, type Certificate, CertificateFiles } from './authority.ts';
 import { nameShownBy } from './connection.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const THREADS = '3';
-const SOON_MS = 20_000;
+const SOON_MS = 60_000;
 const RULES = `
 rules:
   - { who: 'cert:deployer', repositories: ['**'], actions: [pull, push, metrics] }
