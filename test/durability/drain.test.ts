@@ -115,11 +115,11 @@ test('a stalled client is cut off after DRAIN_TIMEOUT, and the bytes of its uplo
 
   const begun = performance.now();
   server.process.kill('SIGTERM');
-  expect(await within(15_000, server.process.exited)).toBe(0);
+  expect(await within(60_000, server.process.exited)).toBe(0);
   const took = performance.now() - begun;
   expect(took).toBeGreaterThan(1_900);
-  // Much less than the default.
-  expect(took).toBeLessThan(12_000);
+  // Less than the default of 25 s, though the machine may be busy.
+  expect(took).toBeLessThan(20_000);
   await server.stop();
   download.close();
   upload.close();

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs
 import { join } from 'node:path';
 import { marina } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
@@ -63,7 +64,7 @@ test.each(['true', 'false'])(
     expect(await server.stop()).toBe(0);
     expect(openToOthers(join(folder, '..'))).toEqual([]);
   },
-  60_000,
+  300_000,
 );
 
 test('permissions that an older version left open are restricted at startup, and one line says so', async () => {
@@ -75,11 +76,10 @@ test('permissions that an older version left open are restricted at startup, and
   for (const name of ['.', 'tmp', 'repos']) chmodSync(join(folder, name), 0o755);
   chmodSync(join(folder, 'lock'), 0o644);
   const again = await startServer({ STORAGE_PATH: folder });
-  const lines = again
-    .logs()
-    .split('\n')
-    .filter((line) => line.includes('accessible to other users (mode 755)'));
-  expect(lines).toHaveLength(1);
+  await eventually(() => {
+    const lines = again.logs().split('\n');
+    expect(lines.filter((line) => line.includes('accessible to other users (mode 755)'))).toHaveLength(1);
+  });
   // The mode of the data folder protects everything below it.
   expect(openToOthers(folder)).toEqual(['repos 755']);
   expect(await again.stop()).toBe(0);
