@@ -5,7 +5,7 @@ import { tools } from './command.ts';
 import { freePort, projectRoot, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 const STOP_WITHIN_MS = 30_000;
 
 export interface Balancer {

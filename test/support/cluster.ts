@@ -9,8 +9,8 @@ import { cleanUp, freePort, projectRoot, type Server, startServer, temporaryFold
 import { within } from './within.ts';
 
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
-const READY_WITHIN_MS = 60_000;
-const STOP_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
+const STOP_WITHIN_MS = 120_000;
 const BUCKET = 'marina';
 
 export interface Worker {

@@ -6,7 +6,7 @@ import { ACCESS_KEY, type ObjectStore, SECRET_KEY } from './minio.ts';
 import { freePort, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 const STOP_WITHIN_MS = 30_000;
 
 export interface Distribution {

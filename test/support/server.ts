@@ -8,9 +8,9 @@ import { within } from './within.ts';
 
 export const projectRoot = join(import.meta.dir, '..', '..');
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 // The server gives requests in flight 25 s to end; a shutdown that takes longer than this hangs.
-const STOP_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 120_000;
 const REMOVED_WITHIN_MS = 5_000;
 /** TEST_THREADS=4 runs any test with servers of four threads, unless the test itself says how many. */
 export const OF_THIS_RUN: Readonly<Record<string, string>> =

@@ -31,7 +31,7 @@ interface Surroundings {
   readonly expiry: number;
 }
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 let stores = 0;
 
 /** A fresh store; several may be in the same Redis. */
