@@ -199,7 +199,7 @@ describe('when Redis', () => {
     const server = await startRedis();
     const { queue, store } = openBullQueueOn(server);
     const { workers } = openWorker(store, server.url);
-    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    await eventually(async () => expect(await queue.enqueue(snapshotOf('a'))).toBe(true));
     server.freeze();
     const startedAt = performance.now();
     expect(await queue.enqueue(snapshotOf('b'))).toBe(false);
