@@ -11,6 +11,9 @@ import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
 import { cleanUp, freePort, projectRoot } from '../support/server.ts';
 import { jobsContract, snapshotOf } from './jobs.contract.ts';
 
+/** A busy machine may stop a worker that lives for a second. */
+const LOST_AFTER_MS = 2_000;
+
 let redis: RedisServer;
 let cluster: RedisServer;
 let stores = 0;
@@ -79,7 +82,7 @@ function openWorker(
     run,
     ended: (each) => runs.push(each),
     onError: (error) => troubles.push(error),
-    lostAfter: 1_000,
+    lostAfter: LOST_AFTER_MS,
   });
   closing.push(() => workers.close());
   return { workers, runs, troubles };
@@ -89,7 +92,7 @@ describe('a worker', () => {
   /** A process that begins a job and never ends it. */
   async function victimOf(store: string): Promise<{ begun: () => Promise<string>; kill: () => Promise<void> }> {
     const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
-    const subprocess = Bun.spawn([bun, 'test/support/job-worker.ts', redis.url, store, '1000'], {
+    const subprocess = Bun.spawn([bun, 'test/support/job-worker.ts', redis.url, store, String(LOST_AFTER_MS)], {
       cwd: projectRoot,
       stdin: 'ignore',
       stdout: 'pipe',
@@ -111,7 +114,7 @@ describe('a worker', () => {
     expect(JSON.parse(await victim.begun())).toEqual(snapshotOf('a'));
     const { runs } = openWorker(store);
     // While it lives it keeps the job, however long that takes.
-    await Bun.sleep(2_500);
+    await Bun.sleep(2.5 * LOST_AFTER_MS);
     expect(runs).toEqual([]);
     await victim.kill();
     await eventually(() => expect(runs).toMatchObject([{ key: 'snapshot:a', outcome: 'done' }]));
@@ -181,7 +184,7 @@ describe('when Redis', () => {
     expect(await Promise.all(['a', 'b'].map((repo) => queue.enqueue(snapshotOf(repo))))).toEqual([false, false]);
     await expect(queue.counts()).rejects.toThrow();
     await queue.schedule('reap-multiparts', 300);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
     expect(troubles.length).toBeGreaterThan(0);
     await startRedis({ port: server.port });
     const { length } = runs;
@@ -206,11 +209,13 @@ describe('when Redis', () => {
     await expect(queue.counts()).rejects.toThrow('did not answer');
     await workers.close();
     await queue.close();
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
     server.thaw();
     // Closed clients do not reconnect: the only connection is that of redis-cli.
+    const clients = async () => (await server.cli('CLIENT', 'LIST')).split('\n');
+    await eventually(async () => expect(await clients()).toHaveLength(1));
     await Bun.sleep(500);
-    expect((await server.cli('CLIENT', 'LIST')).split('\n')).toHaveLength(1);
+    expect(await clients()).toHaveLength(1);
   });
 
   test('has never been reachable, a queue still opens, and closes', async () => {

@@ -179,10 +179,12 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       await queue.schedule(kind, 200);
       await eventually(() => expect(begun.length).toBeGreaterThanOrEqual(3));
       await queue.schedule(kind, 3_600_000);
-      await Bun.sleep(300);
-      const { length } = begun;
-      await Bun.sleep(500);
-      expect(begun).toHaveLength(length);
+      // One that was due already may still begin, on a busy machine a little later.
+      await eventually(async () => {
+        const { length } = begun;
+        await Bun.sleep(1_000);
+        expect(begun).toHaveLength(length);
+      });
     });
 
     test('that are due are as old as the time they have waited', async () => {

@@ -129,7 +129,7 @@ describe('a write that one node acknowledged', () => {
       a.redis.before = () => {};
       await own.kill();
       own = await startRedis({ port: own.port, folder: own.folder });
-      for (const { redis } of [a, b]) expect(await redis.ready(10_000)).toBe(true);
+      for (const { redis } of [a, b]) expect(await redis.ready(60_000)).toBe(true);
     };
     // This node would notice that the view went back, so it dies before it can.
     a.redis.after = (name) => {

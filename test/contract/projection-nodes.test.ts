@@ -86,7 +86,7 @@ describe('without Redis', () => {
     for (const stop of ['kill', 'freeze'] as const) {
       const restarted = stop === 'kill' ? own : await startRedis({ port: own.port });
       if (stop === 'freeze') {
-        expect(await redis.ready(10_000)).toBe(true);
+        expect(await redis.ready(60_000)).toBe(true);
         expect(await tagsOf(a.projection)).toEqual(['x']);
       }
       await restarted[stop]();
@@ -96,13 +96,13 @@ describe('without Redis', () => {
       const refused = await a.projection.submit(REPO, setTags('y')).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(RegistryError);
       expect((refused as RegistryError).kind).toBe('unavailable');
-      expect(performance.now() - begin).toBeLessThan(8_000);
+      expect(performance.now() - begin).toBeLessThan(20_000);
       // Another node, which reaches Redis, writes: this one follows the log.
       if (stop === 'kill') continue;
       await openProjection(world.driver).submit(REPO, setTags('z'));
       expect(await tagsOf(a.projection)).toEqual(['x', 'z']);
       restarted.thaw();
-      expect(await redis.ready(10_000)).toBe(true);
+      expect(await redis.ready(60_000)).toBe(true);
       expect(await tagsOf(a.projection)).toEqual(['x', 'z']);
       await a.projection.submit(REPO, setTags('after'));
       expect(await tagsOf(a.projection)).toEqual(['after', 'x', 'z']);
@@ -176,7 +176,7 @@ describe('many nodes on one repository', () => {
     await world.server.cli('SET', `{${world.store}:${REPO}}:turn`, 'dead', 'PX', '1000');
     const begin = performance.now();
     await b.projection.submit(REPO, setTags('y'));
-    expect(performance.now() - begin).toBeLessThan(3_000);
+    expect(performance.now() - begin).toBeLessThan(15_000);
     expect(b.observed).toContain('waited');
   });
 });

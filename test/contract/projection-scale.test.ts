@@ -12,7 +12,7 @@ const REPOSITORIES = 1_000;
 const [LARGE, SMALL] = [50_000, 50];
 const SLOT = 250;
 const FIRST_TOUCH_MS = 2_000;
-const ROUNDS = 5;
+const ROUNDS = 10;
 
 function tagsFrom(count: number): JournalEvent[][] {
   const events = Array.from({ length: count }, (_, index): JournalEvent => {

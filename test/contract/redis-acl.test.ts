@@ -124,4 +124,4 @@ test('the documented user is enough for views, uploads, hints and jobs, and for 
   ]) {
     expect(await world.server.cli(...login, ...command).catch(String)).toMatch(/NOPERM|can.t access/);
   }
-}, 60_000);
+}, 300_000);

@@ -169,7 +169,7 @@ describe('sessions in Redis', () => {
       held.save({ ...session, offset: 8 }),
     ].map(refusalOf);
     expect(await Promise.all(refusals)).toEqual(Array.from({ length: 4 }, () => 'unavailable'));
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
     own.thaw();
     const reopened = await current.reopen();
     expect((await reopened.load(session.id, owner))?.id).toBe(session.id);
