@@ -7,7 +7,7 @@ import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
 import { pushAsAdmin } from './push.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const OURS = 'ours/app';
 const FREE = 'free/app';

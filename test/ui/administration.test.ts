@@ -12,7 +12,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { Visitor } from './page-client.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const RULES = `
 groups:
@@ -141,6 +141,7 @@ test('a robot is created without scripts, pushes with the secret that is shown o
     await page.getByRole('button', { name: 'Create' }).click();
     const answer = await answered;
     expect([answer.status(), answer.headers()['cache-control']]).toEqual([200, 'no-store']);
+    await page.waitForLoadState();
     const secret = (await page.locator('.command code').allInnerTexts()).find((text) => text.startsWith('marina_rt_'));
     expect(secret).toBeDefined();
     expect(page.url()).not.toContain('marina_rt_');
@@ -166,6 +167,7 @@ test('a rotation says what ends, and the old secret ends', async () => {
     await page.getByRole('button', { name: 'Rotate ci-turned' }).click();
     expect(await page.getByRole('main').textContent()).toContain('Its old secret');
     await page.getByRole('button', { name: 'Rotate' }).click();
+    await page.getByText('marina_rt_').first().waitFor();
     const secret = (await page.locator('.command code').allInnerTexts()).find((text) => text.startsWith('marina_rt_'));
     expect(await push('ours/app', `Basic ${btoa(`${login}:${old}`)}`)).toBe(401);
     expect(await push('ours/app', `Basic ${btoa(`${login}:${secret}`)}`)).toBe(201);
@@ -272,7 +274,8 @@ test('a collection is requested, and its numbers are shown when it has ended', a
     await page.waitForURL(`${server.url}/ui/operations?done=collect`);
     await eventually(async () => {
       await page.goto(`${server.url}/ui/operations`);
-      expect(await page.locator('.run-numbers').textContent()).toContain('Freed');
+      // They are not there before, and no reading of a locator waits for them in vain.
+      expect((await page.locator('.run-numbers').allTextContents()).join()).toContain('Freed');
     });
     await page.getByRole('button', { name: 'Run now' }).click();
     expect(await page.locator('.empty-text').textContent()).toContain('RETENTION_FILE is not set');

@@ -12,7 +12,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from './content.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'harbour/services/berths';
 const CHART = 'harbour/charts/berths';

@@ -9,7 +9,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { WatchedBrowser } from './chromium.ts';
 import { builtImage, pushMultiPlatform } from './content.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const SIGNED = 'clients/signed';
 const CHARTS = 'clients/charts';

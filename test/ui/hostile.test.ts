@@ -20,7 +20,7 @@ import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { overflow, WatchedBrowser } from './chromium.ts';
 import { builtImage } from './content.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'strangers/app';
 const BASE = `/ui/repositories/${REPO}`;

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, mediaTypes, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ITEMS = 5_000;
 /** Tags that one request may set. */

@@ -8,7 +8,7 @@ import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { seriousFaults, WatchedBrowser } from './chromium.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'harbour/services/berths';
 let server: Server;

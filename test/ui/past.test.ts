@@ -7,7 +7,7 @@ import type { Image } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { pushVersions } from './content.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'harbour/tides';
 const PAGE = `/ui/repositories/${REPO}`;
@@ -129,6 +129,7 @@ test('two moments of a repository are compared by their tags', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(server.url + past());
     await page.getByRole('link', { name: 'Compare with now' }).click();
+    await page.waitForLoadState();
     expect(await rowsOf(page, 'Tags')).toEqual([expect.stringContaining('Gone 1.0')]);
   });
 });
@@ -159,8 +160,10 @@ test('the past of a repository has its tags, its list and its steps, all without
     const row = page.locator('.tags tbody tr', { hasText: '1.1' });
     for (const each of ['SBOM', 'linux/amd64', 'KiB']) expect(await row.textContent()).toContain(each);
     await page.getByRole('link', { name: 'Earlier' }).click();
+    await page.waitForLoadState();
     expect((await page.locator('.tag-name').allInnerTexts()).sort()).toEqual(['1.0', 'latest']);
     await page.getByRole('link', { name: 'Later' }).click();
+    await page.waitForLoadState();
     expect(await page.locator('.tag-name').count()).toBe(3);
     await page.getByLabel('Filter tags').fill('1.0');
     await page.keyboard.press('Enter');

@@ -7,7 +7,7 @@ import { image, index, pushImage, pushManifest, randomBlob } from '../support/oc
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const RULES = `

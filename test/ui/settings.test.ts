@@ -4,7 +4,7 @@ import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'team/app';
 const PAGE = `/ui/repositories/${REPO}`;

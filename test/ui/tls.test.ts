@@ -9,7 +9,7 @@ import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { pushAsAdmin } from './push.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'ours/app';
 const PAGE = `/ui/repositories/${REPO}`;
