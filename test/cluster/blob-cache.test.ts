@@ -167,10 +167,12 @@ test('a restarted node keeps its cached blobs, and evicts them for new ones', as
   await pull(third);
   // The first one was not used since the start.
   await fill(await pushed());
-  expect(await counts()).toMatchObject({ hit: 2, kept: 1, evictions: 1, bytes: 3 * SIZE });
+  await eventually(async () =>
+    expect(await counts()).toMatchObject({ hit: 2, kept: 1, evictions: 1, bytes: 3 * SIZE }),
+  );
   for (const blob of blobs) await pull(blob);
   expect(await counts()).toMatchObject({ hit: 4 });
-  expect(readdirSync(join(cachePath, 'blobs'))).toHaveLength(3);
+  await eventually(() => expect(readdirSync(join(cachePath, 'blobs'))).toHaveLength(3));
 });
 
 test('a node that cannot use its cache folder logs it and serves without a cache', async () => {
@@ -183,11 +185,13 @@ test('a node that cannot use its cache folder logs it and serves without a cache
   ] as const) {
     const other = await startServer({ ...cluster.env, ...settings, NODE_NAME: 'other' });
     for (let n = 0; n < 4; n++) await pull(blob, other);
-    const warnings = other
-      .logs()
-      .split('\n')
-      .filter((line) => line.includes('blobs are not cached'));
-    expect(warnings).toEqual(warning === undefined ? [] : [expect.stringContaining(warning)]);
+    await eventually(() => {
+      const warnings = other
+        .logs()
+        .split('\n')
+        .filter((line) => line.includes('blobs are not cached'));
+      expect(warnings).toEqual(warning === undefined ? [] : [expect.stringContaining(warning)]);
+    });
     const { bytes } = await expectStatus(200, `${other.url}/metrics`);
     expect(new TextDecoder().decode(bytes)).not.toContain('marina_blob_cache');
     expect(await other.stop()).toBe(0);
