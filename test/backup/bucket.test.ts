@@ -7,7 +7,7 @@ import { ACCESS_KEY, type ObjectStore, SECRET_KEY, startMinio, stopObjectStores 
 import { image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const MIB = 1024 * 1024;
 const folder = temporaryFolder('backup-bucket');

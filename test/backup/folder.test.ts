@@ -10,7 +10,7 @@ import { expectStatus, image, index, pushImage, pushManifest, randomBlob } from 
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { everythingOf } from './registry-copy.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const folder = temporaryFolder('backup');

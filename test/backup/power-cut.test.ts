@@ -10,7 +10,7 @@ import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const IMAGES = 5;

@@ -9,7 +9,7 @@ import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { follow } from './following.ts';
 import { copyOf, linesOf, marina, OPERATOR_HERE, slotPath } from './marina.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const dataPath = join(temporaryFolder('audit'), 'data');

@@ -153,7 +153,12 @@ test('memory does not grow with the amount of scrubbed data', async () => {
 
 /** Peak resident bytes of a process since its exec. resourceUsage() would count the memory of this process before that. */
 function peakMemoryOf(pid: number): number {
-  const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
+  let status = '';
+  try {
+    status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    // The process has just ended.
+  }
   const [, kibibytes = '0'] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
   return Number(kibibytes) * 1024;
 }
@@ -184,6 +189,9 @@ async function inTerminal(dataPath: string, ...args: string[]): Promise<{ code: 
   const env = { ...environment, STORAGE_PATH: dataPath, TERM: 'xterm-256color' };
   const code = await Bun.spawn([...marinaCommand, ...args], { terminal, env }).exited;
   // The last output of the process may still be in flight.
-  await Bun.sleep(200);
+  for (let before = -1; before < chunks.length; ) {
+    before = chunks.length;
+    await Bun.sleep(500);
+  }
   return { code, seen: Buffer.concat(chunks).toString() };
 }

@@ -165,7 +165,8 @@ test('a pushed image is pulled unchanged after SIGTERM and a restart', async () 
   expect(readLayout(join(folder, 'pulled'))).toEqual(readLayout(join(folder, 'source')));
   const stopped = await stopContainer('first');
   expect(stopped.code).toBe(0);
-  expect(stopped.tookMs).toBeLessThan(5_000);
+  // It would be killed after thirty seconds.
+  expect(stopped.tookMs).toBeLessThan(20_000);
   expect(statSync(join(folder, 'registry-data')).uid).toBe(BUN_USER);
 
   await startContainer('second', '-v', './registry-data:/data:Z,U');

@@ -17,7 +17,7 @@ import { linesOf, marina } from '../cli/marina.ts';
 import { type Image, image } from '../support/oci.ts';
 import { cleanUp, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 interface Tree {

@@ -97,7 +97,7 @@ test('a manifest is described as it was, by a name of the past', async () => {
   await pushImage(url, 'team/moving', app, 'latest');
   const { time } = (await (await fetch(`${url}/api/v1/repositories/team/moving`)).json()) as { time: string };
   // Names of the past have seconds.
-  while (Date.now() < Math.ceil(Date.parse(time) / 1_000) * 1_000) await Bun.sleep(20);
+  while (Date.now() < (Math.floor(Date.parse(time) / 1_000) + 1) * 1_000) await Bun.sleep(20);
   await pushImage(url, 'team/moving', newer, 'latest');
   await expectStatus(202, `${url}/v2/team/moving/manifests/${app.descriptor.digest}`, { method: 'DELETE' });
   const moment = time.replace(/\.\d+|[-:]/g, '').toLowerCase();

@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const world of worlds) await world[Symbol.asyncDispose]();
-}, 30_000);
+}, 300_000);
 
 const paging = { offset: 0, limit: 50 };
 type Question = (world: OpenOverview) => Promise<unknown>;

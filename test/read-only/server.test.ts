@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const REPO = 'team/app';

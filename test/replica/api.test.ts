@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const BASE = '/api/v1/replication';

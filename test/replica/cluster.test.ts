@@ -6,7 +6,7 @@ import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { startServer } from '../support/server.ts';
 import { becomesEqual, expectPull, replica } from './replicas.ts';
 
-setDefaultTimeout(240_000);
+setDefaultTimeout(300_000);
 afterAll(stopClusters);
 
 const REPO = 'team/app';
@@ -48,7 +48,7 @@ test('a cluster follows with one of its nodes, serves with all, and accepts writ
   const { code, stderr } = await replica(settings, 'promote');
   expect([code, stderr]).toEqual([0, '']);
   for (const [index, { url }] of cluster.nodes.entries())
-    await eventually(() => pushImage(url, REPO, image(), `mine-${index}`), 30_000);
+    await eventually(() => pushImage(url, REPO, image(), `mine-${index}`));
   await pushImage(primary.url, REPO, image(), 'theirs');
   await Bun.sleep(3_000);
   for (const { url } of cluster.nodes) await expectStatus(404, `${url}/v2/${REPO}/manifests/theirs`);

@@ -7,7 +7,7 @@ import { image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { becomesEqual, expectPull, replica, replicaOf, startReplica } from './replicas.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const REPO = 'team/app';

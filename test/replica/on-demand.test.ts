@@ -5,7 +5,7 @@ import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { becomesEqual, expectPull, replicaOf, startReplica } from './replicas.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const REPO = 'team/app';
 const pushed = image({ layers: [randomBlob(300_000), randomBlob(100)] });

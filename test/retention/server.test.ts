@@ -91,7 +91,7 @@ test('retention shows what it would delete and why; it uses a running server, an
     expect(metrics).toMatch(/^marina_retention_repositories 1$/m);
     expect(metrics).toMatch(/^marina_retention_failures 0$/m);
   });
-  expect(server.logs()).toContain('retention deleted what its rule no longer keeps');
+  await eventually(() => expect(server.logs()).toContain('retention deleted what its rule no longer keeps'));
   const history = await attempt([...marinaCommand, 'history', 'team/app', 'test'], { env: { STORAGE_PATH: dataPath } });
   expect(new TextDecoder().decode(history.stdout)).toContain('system:retention');
   expect(await server.stop()).toBe(0);
@@ -117,7 +117,7 @@ test('on schedule tags are deleted unless they are pulled, and untagged manifest
     RETENTION_FILE: retentionFile(`
 rules:
   - repositories: [team/*]
-    deleteUntagged: 2s
+    deleteUntagged: 4s
   - repositories: [pulled/*]
     keep: [{pulledWithin: 1h}]
 `),
