@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { addressOfHost, isPublicAddress } from './public-address.ts';
+import { Attempt } from './transport/attempt.ts';
 import { FetchTransport } from './transport/fetch-transport.ts';
 import { PlainTransport } from './transport/plain-transport.ts';
 import type { Message, Transport } from './transport/transport.ts';
@@ -55,23 +56,22 @@ export class Sender {
    */
   async send(message: Message, signal: AbortSignal): Promise<Outcome> {
     const { timeout } = this.#webhook;
-    // With thousands of attempts a second, AbortSignal.any would take a tenth of their time.
-    const ends = new AbortController();
-    const end = (): void => ends.abort();
-    const timer = setTimeout(end, timeout);
-    signal.addEventListener('abort', end);
+    signal.throwIfAborted();
+    const attempt = new Attempt();
+    const timer = setTimeout(() => attempt.end(new Error('the time is up')), timeout);
+    const stop = (): void => attempt.end(signal.reason);
+    signal.addEventListener('abort', stop);
     try {
-      signal.throwIfAborted();
-      const target = await this.#target(ends.signal);
-      return target === undefined ? this.#refusedAddress() : await this.#post(target, message, ends.signal);
+      const target = await this.#target(attempt);
+      return target === undefined ? this.#refusedAddress() : await this.#post(target, message, attempt);
     } catch (error) {
       signal.throwIfAborted();
       // The next attempt uses another address if there is one, or the name's new ones.
       this.#known = undefined;
-      return { kind: 'failed', reason: ends.signal.aborted ? `no answer within ${timeout} ms` : reasonOf(error) };
+      return { kind: 'failed', reason: attempt.hasEnded ? `no answer within ${timeout} ms` : reasonOf(error) };
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -79,8 +79,8 @@ export class Sender {
     this.#transport.close();
   }
 
-  async #post(target: URL, message: Message, ends: AbortSignal): Promise<Outcome> {
-    const status = await this.#transport.post(target, this.#webhook.url.host, message, ends);
+  async #post(target: URL, message: Message, attempt: Attempt): Promise<Outcome> {
+    const status = await this.#transport.post(target, this.#webhook.url.host, message, attempt);
     if (status >= 200 && status < 300) return { kind: 'accepted', status };
     const isRedirect = status >= 300 && status < 400;
     return {
@@ -90,12 +90,12 @@ export class Sender {
   }
 
   /** @returns undefined if the webhook may not be at any of its addresses */
-  async #target(ends: AbortSignal): Promise<URL | undefined> {
+  async #target(attempt: Attempt): Promise<URL | undefined> {
     const { url, allowPrivate } = this.#webhook;
     const { now } = this.#ports;
     if (this.#known === undefined || now() >= this.#known.until) {
       const literal = addressOfHost(url.hostname);
-      const found = literal === undefined ? await orAborted(this.#resolve(), ends) : [literal];
+      const found = literal === undefined ? await attempt.race(this.#resolve()) : [literal];
       const addresses = allowPrivate ? found : found.filter(isPublicAddress);
       this.#known = { targets: addresses.map((address) => at(url, address)), until: now() + ADDRESSES_FOR_MS };
     }
@@ -124,18 +124,6 @@ function at(url: URL, address: string): URL {
   const target = new URL(url);
   target.hostname = address.includes(':') ? `[${address}]` : address;
   return target;
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 /** Names the failure by its code, because messages contain the URL. */

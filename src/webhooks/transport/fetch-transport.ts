@@ -1,3 +1,4 @@
+import type { Attempt } from './attempt.ts';
 import type { Message, Transport } from './transport.ts';
 
 /** How much of a response's body is read; the connection is closed if there is more. */
@@ -19,13 +20,17 @@ export class FetchTransport implements Transport {
     });
   }
 
-  async post(target: URL, host: string, { headers, body }: Message, signal: AbortSignal): Promise<number> {
-    const response = await this.#session.fetch(target.href, {
-      ...{ method: 'POST', headers: { ...headers, host }, body, signal },
-      ...{ redirect: 'manual', decompress: false },
-    });
-    await drain(response.body);
-    return response.status;
+  async post(target: URL, host: string, { headers, body }: Message, attempt: Attempt): Promise<number> {
+    const end = new AbortController();
+    const send = async (): Promise<number> => {
+      const response = await this.#session.fetch(target.href, {
+        ...{ method: 'POST', headers: { ...headers, host }, body, signal: end.signal },
+        ...{ redirect: 'manual', decompress: false },
+      });
+      await drain(response.body);
+      return response.status;
+    };
+    return await attempt.during(send, (reason) => end.abort(reason));
   }
 
   close(): void {

@@ -1,11 +1,12 @@
+import type { Attempt } from './attempt.ts';
 import { readResponse } from './response.ts';
 
 /** How much of a response is read; the connection is closed if there is more. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 /** How long the rest of a response may take once its status is known; then the connection is closed. */
 const REST_WITHIN_MS = 1_000;
-/** Shorter than most servers keep an idle connection, which they would otherwise close under a request. */
-const IDLE_SECONDS = 4;
+/** How long a connection waits for the next request. Receivers may close it earlier. */
+const IDLE_SECONDS = 30;
 const HTTP_PORT = 80;
 
 /** The receiver closed a connection that had been used before, without a byte of a response. Perhaps it did so before the request came. */
@@ -55,56 +56,46 @@ export class PlainConnection {
 
   /**
    * @param target a URL with an address as its host
-   * @throws the system's error; the signal's reason
+   * @throws the system's error; the reason of the attempt's end
    */
-  static async open(target: URL, ends: ConnectionEnds, signal: AbortSignal): Promise<PlainConnection> {
-    signal.throwIfAborted();
+  static async open(target: URL, ends: ConnectionEnds, attempt: Attempt): Promise<PlainConnection> {
     const connection = new PlainConnection(target.host, ends);
     const hostname = target.hostname.replace(/^\[|\]$/g, '');
     const port = target.port === '' ? HTTP_PORT : Number(target.port);
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener('abort', abort);
     const connecting = Bun.connect<PlainConnection>({ hostname, port, data: connection, socket: HANDLERS });
     try {
-      connection.#socket = await Promise.race([connecting, aborted.promise]);
+      connection.#socket = await attempt.race(connecting);
       return connection;
     } catch (error) {
-      // Connecting cannot be aborted. A connection that is made later is closed; that it fails has no meaning any more.
+      // A connection that is made after the end of the attempt is closed; that it fails has no meaning any more.
       void connecting.then(
         (socket) => socket.terminate(),
         () => undefined,
       );
       throw error;
-    } finally {
-      signal.removeEventListener('abort', abort);
     }
   }
 
   /**
    * Sends a request; the connection must be idle.
    * @returns the status of the response
-   * @throws ConnectionStale; ConnectionBroken, the system's error; the signal's reason
+   * @throws ConnectionStale; ConnectionBroken, the system's error; the reason of the attempt's end
    */
-  async request(bytes: Uint8Array, signal: AbortSignal): Promise<number> {
+  async request(bytes: Uint8Array, attempt: Attempt): Promise<number> {
     const { promise, resolve: answer, reject: fail } = Promise.withResolvers<number>();
     const pending: Pending = { answer, fail };
-    const abort = (): void => {
-      if (this.#pending === pending) this.#end(signal.reason);
-    };
-    if (signal.aborted) this.close();
-    signal.throwIfAborted();
-    signal.addEventListener('abort', abort);
-    try {
+    const send = (): Promise<number> => {
       this.#pending = pending;
       this.#arrived = '';
       this.#unsent = bytes;
       this.#socket?.timeout(0);
       this.writable();
-      return await promise;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+      return promise;
+    };
+    if (attempt.hasEnded) this.close();
+    return await attempt.during(send, (reason) => {
+      if (this.#pending === pending) this.#end(reason);
+    });
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import type { Attempt } from './attempt.ts';
 import { ConnectionStale, PlainConnection } from './plain-connection.ts';
 import type { Message, Transport } from './transport.ts';
 
@@ -8,19 +9,19 @@ export class PlainTransport implements Transport {
   readonly #idle = new Set<PlainConnection>();
   #isClosed = false;
 
-  async post(target: URL, host: string, message: Message, signal: AbortSignal): Promise<number> {
+  async post(target: URL, host: string, message: Message, attempt: Attempt): Promise<number> {
     const bytes = encode(target, host, message);
     const kept = this.#takeIdle(target.host);
     if (kept !== undefined) {
       try {
-        return await kept.request(bytes, signal);
+        return await kept.request(bytes, attempt);
       } catch (error) {
         // Deliveries may be repeated, so it does not matter whether this one has arrived.
         if (!(error instanceof ConnectionStale)) throw error;
       }
     }
-    const connection = await this.#connect(target, signal);
-    return await connection.request(bytes, signal);
+    const connection = await this.#connect(target, attempt);
+    return await connection.request(bytes, attempt);
   }
 
   close(): void {
@@ -37,7 +38,7 @@ export class PlainTransport implements Transport {
     return undefined;
   }
 
-  async #connect(target: URL, signal: AbortSignal): Promise<PlainConnection> {
+  async #connect(target: URL, attempt: Attempt): Promise<PlainConnection> {
     const ends = {
       idle: (connection: PlainConnection) => void this.#idle.add(connection),
       closed: (connection: PlainConnection) => {
@@ -45,7 +46,7 @@ export class PlainTransport implements Transport {
         this.#open.delete(connection);
       },
     };
-    const connection = await PlainConnection.open(target, ends, signal);
+    const connection = await PlainConnection.open(target, ends, attempt);
     this.#open.add(connection);
     if (this.#isClosed) connection.close();
     return connection;
