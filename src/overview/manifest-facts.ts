@@ -9,7 +9,7 @@ import { parseDigest } from '../oci/digest.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
-import type { ManifestFacts, UnreadManifest } from './index-writer.ts';
+import type { ManifestFacts, UnreadManifest } from './manifest-rows.ts';
 
 /** Labels and annotations of one manifest that can be found, and characters of each. */
 const MAX_LABELS = 64;
