@@ -46,7 +46,7 @@ import { openWriteSwitch } from './wiring/read-only.ts';
 import { openReplication } from './wiring/replica.ts';
 import { identityFrom, openSource } from './wiring/replica-source.ts';
 import { openRequestLimits } from './wiring/request-limits.ts';
-import { explainRetention, openPolicy, rememberPulls } from './wiring/retention.ts';
+import { explainRetention, openOutlook, openPolicy, rememberPulls } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
 import { openStore } from './wiring/store.ts';
 import { shareOf, threadsOf } from './wiring/thread-share.ts';
@@ -166,7 +166,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     files: accessFiles,
     opened,
     robots,
-    requireWritable: () => writes.requireWritable(),
+    writesRefused: () => writes.refused,
     publicAddress,
     logger,
     telemetry,
@@ -227,10 +227,16 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       expiring: () => expiring?.announced() ?? [],
       pulls: policy?.pullWindow === undefined ? undefined : pullTimes,
     }),
-    retention: explainRetention(policy, { access: access.policy, stateOf: past.stateOf, pulls: pullTimes }),
+    retention: explainRetention(policy, {
+      ...{ access: access.policy, stateOf: past.stateOf, pulls: pullTimes },
+      outlook: openOutlook({
+        ...{ policy, opened, logger },
+        lookAhead: () => shape.enqueue({ kind: 'retain', dryRun: true }),
+      }),
+    }),
     pins: new RepositoryPins({
       ...{ driver, access: access.policy, stateOf: past.stateOf, newId, now: Date.now },
-      requireWritable: () => writes.requireWritable(),
+      writesRefused: () => writes.refused,
     }),
     inspection: new Inspector({
       ...{ registry, history: past.history, names: past.names, memory: INSPECTION_MEMORY },

@@ -8,7 +8,12 @@ import { ALONE } from './threads/thread.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
 import { openClusterNotes, openOwnFeed, sweepOf } from './wiring/feed.ts';
-import { collectWhileWritable, openWriteSwitch, retainWhileWritable } from './wiring/read-only.ts';
+import {
+  collectWhileWritable,
+  lookAheadWhileWritable,
+  openWriteSwitch,
+  retainWhileWritable,
+} from './wiring/read-only.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/redis.ts';
 import { openReplication } from './wiring/replica.ts';
 import { identityFrom, openSource } from './wiring/replica-source.ts';
@@ -76,11 +81,15 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
       // A worker serves no clients.
       isBusy: () => false,
     });
-  const retain = wireRetention({ opened, policy, newId, projection, ...logRetention(logs.logger) });
+  const { retain, lookAhead } = wireRetention({
+    ...{ opened, policy, newId, projection },
+    ...logRetention(logs.logger),
+  });
   return {
     ...opened,
     collect: collectWhileWritable(collect, writes, opened.driver, newId),
     retain: retainWhileWritable(retain, writes, opened.driver),
+    lookAhead: lookAheadWhileWritable(lookAhead, writes),
     sweepNotes,
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),

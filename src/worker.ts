@@ -29,6 +29,8 @@ export interface WorkerStore {
   readonly collect: WorkersPorts['collect'];
   /** Deletes what the retention file no longer keeps. */
   readonly retain: WorkersPorts['retain'];
+  /** Finds out what retention would delete. */
+  readonly lookAhead: WorkersPorts['lookAhead'];
   /** Finds slots that no note names. */
   readonly sweepNotes: WorkersPorts['sweepNotes'];
   /** Opens a new connection to Redis. */
@@ -52,7 +54,8 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const logs = await openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
-  const { store, instance, place, driver, sessions, reapMultiparts, collect, retain, sweepNotes, connect } = opened;
+  const { store, instance, place, driver, sessions, reapMultiparts, collect, retain, lookAhead, sweepNotes, connect } =
+    opened;
   const workers = await startWorkers(kinds, {
     store: instance,
     driver,
@@ -60,6 +63,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     reapMultiparts,
     collect,
     retain,
+    lookAhead,
     sweepNotes,
     connect,
     schedules: { collect: config.gcInterval, retain: config.retentionInterval },

@@ -8,6 +8,7 @@ import {
   getPins,
   getRepositories,
   getRetention,
+  getRetentionOutlook,
   getSharers,
   getStorage,
   getTags,
@@ -109,6 +110,8 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getTags(route, context, ports);
     case 'api-retention':
       return getRetention(route, context, ports);
+    case 'api-retention-outlook':
+      return getRetentionOutlook(route, context, ports);
     case 'api-pins':
       return getPins(route, context, ports);
     case 'api-totals':

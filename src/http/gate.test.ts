@@ -38,7 +38,8 @@ type Open =
   | 'api-search'
   | 'api-repositories'
   | 'api-totals'
-  | 'api-storage';
+  | 'api-storage'
+  | 'api-retention-outlook';
 
 /**
  * Every kind of request that needs something: what, what the challenge asks for, and how someone who has proved who they are is

@@ -79,6 +79,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-repositories':
     case 'api-totals':
     case 'api-storage':
+    case 'api-retention-outlook':
     // It tells nothing about what is stored.
     case 'api-document':
       return { requirements: [], wishes: [], refusal: 'denied' };

@@ -24,6 +24,7 @@ function open(changes: Partial<JobPorts> = {}) {
     reapMultiparts: undefined,
     collect: async () => {},
     retain: async () => {},
+    lookAhead: async () => {},
     sweepNotes: async () => {},
     now: clock.now,
     uploadExpiry: EXPIRY,

@@ -22,6 +22,8 @@ export interface JobPorts {
   readonly collect: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
   /** Deletes what the retention file no longer keeps. `request` is the id of an operator's request. */
   readonly retain: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
+  /** Finds out what retention would delete. */
+  readonly lookAhead: (signal: AbortSignal) => Promise<void>;
   /** Finds slots that no note names. */
   readonly sweepNotes: (signal: AbortSignal) => Promise<void>;
   /** For jobs that enqueue other jobs. */
@@ -54,7 +56,8 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     signal.throwIfAborted();
   },
   collect: ({ request }, { collect }, signal, report) => collect(request, signal, report),
-  retain: ({ request }, { retain }, signal, report) => retain(request, signal, report),
+  retain: ({ request, dryRun }, { retain, lookAhead }, signal, report) =>
+    dryRun === true ? lookAhead(signal) : retain(request, signal, report),
 };
 
 /** The function that runners call for each job: it dispatches to the job's handler. */

@@ -20,6 +20,7 @@ test('fields that a newer version adds to a job are dropped', () => {
 test('jobs with the same key do the same work', () => {
   expect(keyOf(job)).toBe('snapshot:team/app');
   expect(keyOf({ kind: 'expire-uploads' })).toBe('expire-uploads');
+  expect(keyOf({ kind: 'retain', dryRun: true })).not.toBe(keyOf({ kind: 'retain' }));
   expect(KINDS.map(parseKind)).toEqual([...KINDS]);
   expect(parseKind('nothing')).toBeUndefined();
 });

@@ -20,8 +20,15 @@ const SCHEMAS = {
   'reap-multiparts': z.object({ kind: z.literal('reap-multiparts') }),
   /** Collect garbage. With `request`, the id of an operator's request: all of it, and report on it. */
   collect: z.object({ kind: z.literal('collect'), request: z.string().optional() }),
-  /** Delete what the retention file no longer keeps. With `request`, the id of an operator's request: report on it. */
-  retain: z.object({ kind: z.literal('retain'), request: z.string().optional() }),
+  /**
+   * Delete what the retention file no longer keeps. With `request`, the id of an operator's request: report on it. With `dryRun`: only
+   * find out what it would delete, for people.
+   */
+  retain: z.object({
+    kind: z.literal('retain'),
+    request: z.string().optional(),
+    dryRun: z.literal(true).optional(),
+  }),
 } as const;
 
 export type Kind = keyof typeof SCHEMAS;
@@ -45,5 +52,6 @@ export function parseJob(kind: Kind, payload: unknown): Job | undefined {
 /** Jobs with the same key do the same work. */
 export function keyOf(job: Job): string {
   if (job.kind === 'snapshot') return `snapshot:${job.repo}`;
+  if (job.kind === 'retain' && job.dryRun === true) return 'retain:dry-run';
   return 'request' in job && job.request !== undefined ? `${job.kind}:${job.request}` : job.kind;
 }

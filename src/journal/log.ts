@@ -23,6 +23,33 @@ export async function readSlot(driver: StoreReader, repo: RepositoryName, seq: n
   return bytes === undefined ? undefined : decodeSlot(bytes, repo, seq);
 }
 
+/**
+ * The time of a slot in milliseconds, which costs a part of reading all of it; undefined when it is not written yet.
+ * @throws RegistryError `log-broken` when it has none
+ */
+export async function readSlotTime(
+  driver: StoreReader,
+  repo: RepositoryName,
+  seq: number,
+): Promise<number | undefined> {
+  const bytes = await driver.read(slotKey(repo, seq));
+  if (bytes === undefined) return undefined;
+  const time = timeIn(bytes);
+  return time ?? Date.parse(decodeSlot(bytes, repo, seq).batch.at);
+}
+
+/** @returns undefined for anything but a slot of a known form */
+function timeIn(bytes: Uint8Array): number | undefined {
+  try {
+    const decoded: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof decoded !== 'object' || decoded === null || !('at' in decoded)) return undefined;
+    const time = typeof decoded.at === 'string' ? Date.parse(decoded.at) : Number.NaN;
+    return Number.isNaN(time) ? undefined : time;
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws RegistryError `log-broken` when this version cannot fold the bytes, or when they are those of another slot */
 export function decodeSlot(bytes: Uint8Array, repo: RepositoryName, seq: number): Slot {
   const decoded = decodeBatch(bytes);

@@ -1,6 +1,7 @@
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type {
+  ManifestOverview,
   Overview,
   RepositoriesPage,
   SearchResult,
@@ -23,6 +24,10 @@ export class EmptyOverview implements Overview {
 
   async tags(repo: RepositoryName): Promise<TagsPage> {
     throw nameUnknown(repo);
+  }
+
+  async manifests(): Promise<ReadonlyMap<Digest, ManifestOverview>> {
+    return new Map();
   }
 
   async totals(): Promise<Totals> {

@@ -13,6 +13,12 @@ export interface Overview {
   repositories(request: RepositoriesRequest, caller: Caller): Promise<RepositoriesPage>;
   /** The tags of a repository. Tags that only attach something to another manifest of the repository are left out. */
   tags(repo: RepositoryName, request: TagsRequest, caller: Caller): Promise<TagsPage>;
+  /** What manifests are that a repository has. Those that it does not have, or that were not read yet, are not in the answer. */
+  manifests(
+    repo: RepositoryName,
+    digests: readonly Digest[],
+    caller: Caller,
+  ): Promise<ReadonlyMap<Digest, ManifestOverview>>;
   totals(caller: Caller): Promise<Totals>;
   storage(request: StorageRequest, caller: Caller): Promise<StorageReport>;
   /** Repositories that have a blob or manifest. At most `limit`, which the caller may list, without `except`. */
@@ -141,6 +147,15 @@ export interface TagSummary {
   readonly platforms: readonly string[];
   readonly created?: string | undefined;
   readonly badges: { readonly signed: boolean; readonly sbom: boolean; readonly attested: boolean };
+}
+
+export interface ManifestOverview {
+  readonly kind: ContentKind;
+  /** Bytes of the manifest and of what it names. */
+  readonly total: number;
+  readonly platforms: readonly string[];
+  /** Whether it is an index with attestations. */
+  readonly isAttested: boolean;
 }
 
 export interface TagsPage extends Complete {

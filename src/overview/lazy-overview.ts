@@ -30,6 +30,10 @@ export class LazyOverview implements Overview {
     return await (await this.#for(caller)).tags(repo, request, caller);
   }
 
+  async manifests(repo: RepositoryName, digests: readonly Digest[], caller: Caller): ReturnType<Overview['manifests']> {
+    return await (await this.#for(caller)).manifests(repo, digests, caller);
+  }
+
   async totals(caller: Caller): ReturnType<Overview['totals']> {
     return await (await this.#for(caller)).totals(caller);
   }

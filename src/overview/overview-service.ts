@@ -1,8 +1,10 @@
 import type { Database } from 'bun:sqlite';
 import type { AccessPolicy, Caller } from '../access/access.ts';
+import { showsTo } from '../access/shown.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type {
+  ManifestOverview,
   Overview,
   PulledAt,
   RepositoriesPage,
@@ -20,7 +22,7 @@ import { Repositories } from './repositories.ts';
 import { Search } from './search.ts';
 import { Storage } from './storage.ts';
 import { Tags } from './tags.ts';
-import { RepositoryList, showsTo, type Visible } from './visible.ts';
+import { RepositoryList, type Visible } from './visible.ts';
 
 export interface OverviewPorts {
   /** A connection that only reads. */
@@ -71,6 +73,17 @@ export class OverviewService implements Overview {
     const page = this.#ports.database.transaction(() => this.#tags.page(repo, request)).deferred();
     if (page === undefined) throw nameUnknown(repo);
     return { ...page, isComplete };
+  }
+
+  async manifests(
+    repo: RepositoryName,
+    digests: readonly Digest[],
+    caller: Caller,
+  ): Promise<ReadonlyMap<Digest, ManifestOverview>> {
+    const { access, caughtUp, database } = this.#ports;
+    if (digests.length === 0 || !access.allows(caller, 'pull', repo)) return new Map();
+    await caughtUp();
+    return database.transaction(() => this.#tags.manifests(repo, digests)).deferred();
   }
 
   async totals(caller: Caller): Promise<Totals> {

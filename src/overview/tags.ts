@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import type { ContentKind } from '../inspection/interface.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
-import type { TagSort, TagSummary, TagsPage, TagsRequest } from './interface.ts';
+import type { ManifestOverview, TagSort, TagSummary, TagsPage, TagsRequest } from './interface.ts';
 import { likePattern } from './query-text.ts';
 import { isoOf } from './times.ts';
 
@@ -56,6 +56,18 @@ export class Tags {
     };
   }
 
+  manifests(name: RepositoryName, digests: readonly Digest[]): Map<Digest, ManifestOverview> {
+    const { repository, manifests } = this.#statements;
+    const repo = repository.get({ name });
+    const rows = repo === null ? [] : manifests.all({ repo: repo.id, digests: JSON.stringify(digests) });
+    return new Map(
+      rows.map(({ digest, kind, total, platforms, has_attestation }) => [
+        digest,
+        { kind, total, platforms: platformsIn(platforms), isAttested: has_attestation === 1 },
+      ]),
+    );
+  }
+
   /** What is attached to the manifests: by their subject, or by tags that say so. */
   #badges(repo: number, rows: readonly Row[]): ReadonlyMap<Digest, Badges> {
     const { referrers, attached } = this.#statements;
@@ -88,7 +100,7 @@ function summaryOf(row: Row, badges: Badges | undefined): TagSummary {
     ...{ tag: name, digest, mediaType: media_type, kind, total, set: isoOf(set_at) },
     artifactType: artifact_type ?? undefined,
     by: set_by ?? undefined,
-    platforms: platforms === null || platforms === '' ? [] : platforms.split('\n'),
+    platforms: platformsIn(platforms),
     created: created === null ? undefined : isoOf(created),
     badges: {
       signed: badges?.signed === true,
@@ -96,6 +108,10 @@ function summaryOf(row: Row, badges: Badges | undefined): TagSummary {
       attested: badges?.attested === true || row.has_attestation === 1,
     },
   };
+}
+
+function platformsIn(text: string | null): readonly string[] {
+  return text === null || text === '' ? [] : text.split('\n');
 }
 
 /** Whether a tag only attaches something to a manifest that is there. */
@@ -131,6 +147,13 @@ function prepare(database: Database) {
     time: sorted('time'),
     name: sorted('name'),
     version: sorted('version'),
+    manifests: database.query<
+      Pick<Row, 'digest' | 'kind' | 'total' | 'platforms' | 'has_attestation'>,
+      { repo: number; digests: string }
+    >(
+      `SELECT digest, kind, total, platforms, has_attestation FROM manifest
+       WHERE repo = $repo AND is_read = 1 AND digest IN (SELECT value FROM json_each($digests))`,
+    ),
     referrers: database.query<{ subject: Digest; kind: string }, { repo: number; digests: string }>(
       `SELECT DISTINCT subject, kind FROM manifest
        WHERE repo = $repo AND subject IN (SELECT value FROM json_each($digests))`,

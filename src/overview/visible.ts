@@ -1,16 +1,11 @@
 import type { Database } from 'bun:sqlite';
 import type { AccessPolicy, Caller } from '../access/access.ts';
+import { showsTo } from '../access/shown.ts';
 import type { RepositoryName } from '../oci/names.ts';
 
 interface Listed {
   readonly id: number;
   readonly name: RepositoryName;
-}
-
-/** Whether a repository is shown to the caller. A token that is not for the catalog shows only the repositories that it is for. */
-export function showsTo(caller: Caller, policy: AccessPolicy): (repo: RepositoryName) => boolean {
-  const mayCatalog = policy.allowsRegistry(caller, 'catalog');
-  return (repo) => policy.allows(caller, 'pull', repo) || (mayCatalog && policy.mayList(caller, repo));
 }
 
 /** The repositories that exist, as they were when something was last committed. */

@@ -21,7 +21,7 @@ import { compareManifests, type ManifestDiff } from './manifest-diff.ts';
 import { type ManifestReads, readCompared } from './manifest-reads.ts';
 import { formatTime, type Moment } from './moment.ts';
 import type { PastState, PastStates } from './past-states.ts';
-import { readRecentChanges } from './recent-changes.ts';
+import { readRecentChanges, SlotChanges } from './recent-changes.ts';
 import { compareRepositories, type RepositoryDiff } from './repository-diff.ts';
 import { type RecordedTagChange, TagHistory } from './tag-history.ts';
 
@@ -42,6 +42,7 @@ const YIELD_EVERY = 64;
 /** Answers from the slots of the logs and from the states that they fold to. */
 export class HistoryService implements History {
   readonly #ports: HistoryPorts;
+  readonly #changes = new SlotChanges();
 
   constructor(ports: HistoryPorts) {
     this.#ports = ports;
@@ -125,7 +126,8 @@ export class HistoryService implements History {
     const { driver, states } = this.#ports;
     const { seq } = (await states.at(repo, undefined)).state;
     if (seq === 0) throw nameUnknown(repo);
-    return await readRecentChanges(driver, repo, Math.min(before ?? Number.POSITIVE_INFINITY, seq + 1), limit);
+    const end = Math.min(before ?? Number.POSITIVE_INFINITY, seq + 1);
+    return await readRecentChanges(driver, repo, end, limit, this.#changes);
   }
 
   async #compared(repo: RepositoryName, { reference, at }: Extract<DiffSide, { kind: 'manifest' }>) {

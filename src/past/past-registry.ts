@@ -22,13 +22,15 @@ import type { StoreReader } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { collectedAt } from './collected.ts';
 import { formatTime, type TimeMoment } from './moment.ts';
-import { firstNames } from './past-catalog.ts';
+import type { MarkedNames } from './past-catalog.ts';
 import type { PastName, PastNames } from './past-names.ts';
-import type { PastStates } from './past-states.ts';
+import { type PastStates, SETTLED_MS } from './past-states.ts';
 
 export interface PastRegistryPorts {
   readonly names: PastNames;
   readonly states: PastStates;
+  /** The names of all repositories that there ever were. */
+  readonly marked: MarkedNames;
   readonly driver: StoreReader;
   /** Serves the content of repositories under their names of the past. */
   readonly content: Reader & Pick<Lister, 'tags' | 'referrers'>;
@@ -90,14 +92,14 @@ export class PastRegistry implements Reader, Lister {
   }
 
   async repositories(page: PageRequest, caller: Caller, base?: RepositoryName): Promise<CatalogPage> {
-    const { names, states, driver, access, positions, now } = this.#ports;
+    const { names, states, marked, access, positions, now } = this.#ports;
     const moment = base === undefined ? undefined : names.parseBase(base);
     if (base === undefined || moment === undefined) throw nameUnknown(base ?? ('' as RepositoryName));
     const wanted = Math.min(page.limit ?? CATALOG_PAGE, CATALOG_PAGE);
     const deadline = now() + CATALOG_MS;
     const items: RepositoryName[] = [];
     for (let last = positions.positionOf(page.after); ; ) {
-      const batch = await firstNames(driver, last, NAMES_BATCH);
+      const batch = await marked.page(moment.until + SETTLED_MS, last, NAMES_BATCH);
       for (const repo of batch.items) {
         if (access.mayList(caller, repo) && (await states.at(repo, moment)).state.exists) {
           if (items.length === wanted) return { items, more: true };

@@ -1,6 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { RepositoryState } from '../journal/fold.ts';
-import { applySlot, nearestSnapshot, READ_AHEAD, readSlot, type Slot, slotsAfter } from '../journal/log.ts';
+import {
+  applySlot,
+  nearestSnapshot,
+  READ_AHEAD,
+  readSlot,
+  readSlotTime,
+  type Slot,
+  slotsAfter,
+} from '../journal/log.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { SlotsShown } from '../projection/projection.ts';
@@ -8,7 +16,7 @@ import { nameUnknown } from '../registry/require-repository.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { Semaphore } from '../system/semaphore.ts';
 import { formatTime, type Moment } from './moment.ts';
-import { CLOCK_DIFFERENCE_MS, slotBefore } from './slot-times.ts';
+import { CLOCK_DIFFERENCE_MS, slotBeforeIn } from './slot-times.ts';
 
 /** A repository as it was after its slot `seq`. */
 export interface PastState {
@@ -32,13 +40,15 @@ export interface PastStatesPorts {
 /** States folded at the same time, because each takes memory until it is complete. */
 const MAX_FOLDS = 2;
 /** A moment counts as over this many milliseconds after its end: until then a write that was acknowledged in it may still be found. */
-const SETTLED_MS = CLOCK_DIFFERENCE_MS + 30_000;
+export const SETTLED_MS = CLOCK_DIFFERENCE_MS + 30_000;
 /** Slots folded between two calls of `yieldToRequests`. */
 const YIELD_EVERY = 64;
 /** A longer fold is given up, in milliseconds. */
 const MAX_FOLD_MS = 60_000;
 /** Moments whose slot is remembered. */
 const MAX_MOMENTS = 10_000;
+/** Slots whose time is remembered. */
+const MAX_TIMES = 50_000;
 
 /**
  * Folds repositories up to moments of the past, each from the nearest snapshot. States are remembered as far as the memory goes,
@@ -51,6 +61,10 @@ export class PastStates {
   readonly #heads = new LRUCache<RepositoryName, number>({ max: MAX_MOMENTS });
   /** The slot of each moment that is over. */
   readonly #slots = new LRUCache<string, number>({ max: MAX_MOMENTS });
+  /** The slot of each moment when it was last asked for. Slots that were written since may belong to one that is not over. */
+  readonly #tried = new LRUCache<string, number>({ max: MAX_MOMENTS });
+  /** Times of slots, in milliseconds: those that a search for a moment looks at are the same each time. */
+  readonly #times = new LRUCache<string, number>({ max: MAX_TIMES });
   readonly #folding = new Map<string, Promise<PastState>>();
   readonly #permits = new Semaphore(MAX_FOLDS);
 
@@ -117,8 +131,10 @@ export class PastStates {
         throw new RegistryError('request-invalid', `the log of ${repo} ends at slot ${seq}`, { seq });
       }
       // The state at the end of the log is not kept for a moment that is not over: it may grow by slots that belong to it.
-      if (moment?.kind === 'time' && (!isHead || moment.until + SETTLED_MS < this.#ports.now())) {
-        this.#slots.set(`${repo}@until ${moment.until}`, seq);
+      if (moment?.kind === 'time') {
+        const name = `${repo}@until ${moment.until}`;
+        this.#tried.set(name, seq);
+        if (!isHead || moment.until + SETTLED_MS < this.#ports.now()) this.#slots.set(name, seq);
       }
       this.#states.set(`${repo}@${seq}`, past);
       return past;
@@ -166,7 +182,27 @@ export class PastStates {
   /** A slot that is at or before the moment. undefined: every slot is. */
   async #lastKnownSlot(repo: RepositoryName, moment: Moment | undefined): Promise<number | undefined> {
     if (moment?.kind !== 'time') return moment?.seq;
-    return await slotBefore(this.#ports.driver, repo, moment.until, 0);
+    const { until } = moment;
+    const tried = this.#tried.get(`${repo}@until ${until}`);
+    if (tried !== undefined) return tried;
+    return await slotBeforeIn((seq) => this.#timeOf(repo, seq), until, this.#headBefore(repo, until));
+  }
+
+  /** The newest slot that is remembered, if every slot up to it is at or before the time; else 0. */
+  #headBefore(repo: RepositoryName, until: number): number {
+    const head = this.#heads.get(repo) ?? 0;
+    const time = this.#states.get(`${repo}@${head}`)?.time;
+    return time !== undefined && Date.parse(time) <= until - CLOCK_DIFFERENCE_MS ? head : 0;
+  }
+
+  async #timeOf(repo: RepositoryName, seq: number): Promise<number | undefined> {
+    const name = `${repo}@${seq}`;
+    const known = this.#times.get(name);
+    if (known !== undefined) return known;
+    const time = await readSlotTime(this.#ports.driver, repo, seq);
+    // A slot that does not exist may be written at any time.
+    if (time !== undefined) this.#times.set(name, time);
+    return time;
   }
 }
 

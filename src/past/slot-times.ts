@@ -1,4 +1,4 @@
-import { READ_AHEAD, readSlot, slotsAfter } from '../journal/log.ts';
+import { READ_AHEAD, readSlotTime, slotsAfter } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 
@@ -30,15 +30,11 @@ export async function lastSlotAt(reader: StoreReader, repo: RepositoryName, unti
  * @returns its number, at least `from`
  */
 export function slotBefore(reader: StoreReader, repo: RepositoryName, until: number, from: number): Promise<number> {
-  const timeOf = async (seq: number): Promise<number | undefined> => {
-    const slot = await readSlot(reader, repo, seq);
-    return slot === undefined ? undefined : Date.parse(slot.batch.at);
-  };
-  return slotBeforeIn(timeOf, until, from);
+  return slotBeforeIn((seq) => readSlotTime(reader, repo, seq), until, from);
 }
 
 /** As slotBefore. @param timeOf a slot's time in milliseconds; undefined if the slot does not exist */
-async function slotBeforeIn(
+export async function slotBeforeIn(
   timeOf: (seq: number) => number | undefined | Promise<number | undefined>,
   until: number,
   from: number,

@@ -1,4 +1,5 @@
 import type { Caller } from '../access/access.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 
 /**
@@ -9,8 +10,8 @@ import type { Incarnation, RepositoryName } from '../oci/names.ts';
 export interface Pins {
   /** Pins of this repository alone. Callers who administer the registry see those of several repositories, too. */
   list(repo: RepositoryName, caller: Caller): Promise<PinList>;
-  /** Whether the caller may pin and unpin. */
-  mayPin(caller: Caller): boolean;
+  /** The error that the caller would get for every pin now; undefined if the caller may pin and unpin. */
+  refusalOf(caller: Caller): RegistryError | undefined;
   /** Pins what the repository has now. @returns once it is durable: from then on nothing of it is freed */
   pin(repo: RepositoryName, wanted: WantedPin, caller: Caller): Promise<Pin>;
   /** Ends a pin of this repository alone. What only it kept is garbage from then on. */

@@ -34,9 +34,7 @@ function pinsWith(access: Partial<AccessPolicy> = {}): RepositoryPins {
   const { driver, newIncarnation, clock } = open;
   return new RepositoryPins({
     ...{ driver, access: { ...openAccess, ...access }, newId: newIncarnation, now: () => clock.now() },
-    requireWritable: () => {
-      if (!isWritable) throw new RegistryError('read-only', 'no writes');
-    },
+    writesRefused: () => (isWritable ? undefined : new RegistryError('read-only', 'no writes')),
     stateOf: async (repo) => (await foldLog(driver, repo, READ_AHEAD)).state,
   });
 }
@@ -101,7 +99,7 @@ test('what is unlinked while a pin is created is no part of it', async () => {
   const digest = await open.push(A, text('deleted meanwhile'));
   let looks = 0;
   const pins = new RepositoryPins({
-    ...{ driver, access: openAccess, newId: newIncarnation, now: () => clock.now(), requireWritable: () => {} },
+    ...{ driver, access: openAccess, newId: newIncarnation, now: () => clock.now(), writesRefused: () => undefined },
     stateOf: async (repo) => {
       // After the slot to pin was read, and before it is read again.
       if (++looks === 3) await open.registry.deleteBlob(A, digest, CALLER);

@@ -19,8 +19,8 @@ import type { Pin, PinList, Pins, WantedPin } from './interface.ts';
 export interface PinPorts {
   readonly driver: StoreReader & Pick<ObjectStore, 'create' | 'delete'>;
   readonly access: AccessPolicy;
-  /** @throws RegistryError while the registry does not accept writes */
-  readonly requireWritable: () => void;
+  /** The error for all writes; undefined while the registry accepts them. */
+  readonly writesRefused: () => RegistryError | undefined;
   /** The last slot of a repository that exists. */
   readonly stateOf: (repo: RepositoryName) => Promise<{ readonly exists: boolean; readonly seq: number }>;
   readonly newId: () => Incarnation;
@@ -51,22 +51,22 @@ export class RepositoryPins implements Pins {
     this.#known = new LRUCache({ max: 2 * MAX_HOLDS, ttl: KNOWN_FOR_MS });
   }
 
-  mayPin(caller: Caller): boolean {
-    return this.#ports.access.allowsRegistry(caller, 'admin');
+  refusalOf(caller: Caller): RegistryError | undefined {
+    if (this.#isAdmin(caller)) return this.#ports.writesRefused();
+    return new RegistryError('denied', 'you may not pin: that needs the right "admin"');
   }
 
   async list(repo: RepositoryName, caller: Caller): Promise<PinList> {
     await this.#existing(repo, caller);
     const { pins, unreadable } = await this.#active();
-    const seesAll = this.mayPin(caller);
+    const seesAll = this.#isAdmin(caller);
     const shown = pins.filter(({ only }) => only === repo || (seesAll && only === undefined));
     return { pins: shown.map(pinOf).sort((one, other) => other.created - one.created), unreadable };
   }
 
   async pin(repo: RepositoryName, { name: wanted, duration }: WantedPin, caller: Caller): Promise<Pin> {
     const { driver, newId, now } = this.#ports;
-    this.#requireAdmin(caller);
-    this.#ports.requireWritable();
+    this.#require(caller);
     if (!(duration > 0 && duration <= MAX_DURATION))
       throw new RegistryError('request-invalid', `a pin lasts at most ${MAX_DURATION / DAY} days`);
     await this.#existing(repo, caller);
@@ -96,8 +96,7 @@ export class RepositoryPins implements Pins {
   }
 
   async unpin(repo: RepositoryName, id: Incarnation, caller: Caller): Promise<void> {
-    this.#requireAdmin(caller);
-    this.#ports.requireWritable();
+    this.#require(caller);
     await this.#existing(repo, caller);
     const { pins } = await this.#active();
     const found = pins.find((pin) => pin.id === id);
@@ -112,8 +111,13 @@ export class RepositoryPins implements Pins {
     this.#known.delete(id);
   }
 
-  #requireAdmin(caller: Caller): void {
-    if (!this.mayPin(caller)) throw new RegistryError('denied', 'you may not pin: that needs the right "admin"');
+  #isAdmin(caller: Caller): boolean {
+    return this.#ports.access.allowsRegistry(caller, 'admin');
+  }
+
+  #require(caller: Caller): void {
+    const refusal = this.refusalOf(caller);
+    if (refusal !== undefined) throw refusal;
   }
 
   async #existing(repo: RepositoryName, caller: Caller): Promise<{ readonly seq: number }> {

@@ -1,4 +1,4 @@
-import type { Caller } from '../access/access.ts';
+import type { Action, Caller } from '../access/access.ts';
 import type { Algorithm } from '../oci/digest.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
@@ -276,4 +276,16 @@ export interface Lister {
   ): Promise<Page<Descriptor>>;
 }
 
-export interface Registry extends Reader, Writer, Deleter, Lister {}
+/** `create`: new tags, and uploads. `push`: also tags that are moved. */
+export type WriteKind = Exclude<Action, 'pull'>;
+
+/** Tells before a write whether it can succeed, so that people are offered only what they may do. */
+export interface Advisor {
+  /**
+   * The error that every write of a kind would get now, whatever it writes; undefined if no rule refuses all of them. A rule about one
+   * tag or a quota may still refuse some. It only looks at what is in memory.
+   */
+  refusalOf(write: WriteKind, repo: RepositoryName, caller: Caller): RegistryError | undefined;
+}
+
+export interface Registry extends Reader, Writer, Deleter, Lister, Advisor {}

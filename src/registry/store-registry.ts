@@ -149,4 +149,9 @@ export class StoreRegistry implements Registry {
   ): ReturnType<Registry['referrers']> {
     return this.listings.referrers(repo, subject, request, caller);
   }
+
+  /** What is allowed is for the rules around it. */
+  refusalOf(): undefined {
+    return undefined;
+  }
 }

@@ -97,7 +97,13 @@ export class WriteSwitch {
 
   /** @throws RegistryError `read-only`, `writes-paused`, `replica`, `elsewhere` */
   requireWritable(): void {
-    if (this.#state !== 'writable') throw this.refusal(this.#state);
+    const { refused } = this;
+    if (refused !== undefined) throw refused;
+  }
+
+  /** The error for every client that wants to write now; undefined while the store accepts writes. */
+  get refused(): RegistryError | undefined {
+    return this.#state === 'writable' ? undefined : this.refusal(this.#state);
   }
 
   /** The error for a client whose write is refused. */

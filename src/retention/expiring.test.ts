@@ -24,7 +24,8 @@ const pushed = foldOf(slotsOf([[put, set('v1'), set('v2'), set('a')]]));
 
 function expiring(text: string, now: number): string[] {
   const rule = parsePolicy(`rules: [{repositories: ['**'], ${text}}]`).rules[0] ?? expect.unreachable();
-  return expiringTags(REPO, pushed, { rule, matches: new Matches(rule), now }).map((each) => each.tag);
+  const times = { now, pulledAt: () => 0 };
+  return expiringTags({ repo: REPO, rule, state: pushed, matches: new Matches(rule), times }).map((each) => each.tag);
 }
 
 describe('tags that retention will delete within a day', () => {

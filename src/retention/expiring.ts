@@ -1,12 +1,10 @@
 import { z } from 'zod';
-import type { RepositoryState } from '../journal/fold.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { type Digest, parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { RETENTION_EXPIRING } from '../storage/paths.ts';
-import type { Matches } from './matches.ts';
 import { planFor } from './plan.ts';
-import type { Rule } from './policy.ts';
+import type { Looked } from './retain.ts';
 
 /** How long before a tag is deleted clients are warned, in milliseconds. */
 export const EXPIRY_NOTICE = 24 * 3_600_000;
@@ -23,11 +21,7 @@ export interface ExpiringTag {
 }
 
 /** Tags that the rule will no longer keep EXPIRY_NOTICE from now, except those that a pull may still keep. */
-export function expiringTags(
-  repo: RepositoryName,
-  state: RepositoryState,
-  { rule, matches, now }: { readonly rule: Rule; readonly matches: Matches; readonly now: number },
-): ExpiringTag[] {
+export function expiringTags({ repo, rule, state, matches, times: { now } }: Looked): ExpiringTag[] {
   const hasDeadline = rule.keep?.some(({ which }) => which.kind === 'pushed-within') === true;
   if (!hasDeadline) return [];
   const times = { now: now + EXPIRY_NOTICE, pulledAt: () => Number.POSITIVE_INFINITY };

@@ -1,13 +1,17 @@
 import type { AccessPolicy, Caller } from '../access/access.ts';
+import { showsTo } from '../access/shown.ts';
 import type { RepositoryState } from '../journal/fold.ts';
 import type { RepositoryName, Tag } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import { unkeptWithout } from './consequences.ts';
 import { fatesOf, type ManifestFate, manifestsThatGo, type TagFate } from './explain.ts';
-import type { Consequences, ExplainRequest, Explanation, RetentionView, Review, ReviewedRule } from './interface.ts';
+import type { Consequences, ExplainRequest, Explanation, RetentionView, Review, ShownOutlook } from './interface.ts';
 import { Matches } from './matches.ts';
+import type { Outlook } from './outlook.ts';
 import type { PlanTimes, PulledAt } from './plan.ts';
 import type { Rule } from './policy.ts';
+import { reviewedRule } from './reviewed-rule.ts';
+import { shownOutlook } from './shown-outlook.ts';
 
 export interface ExplanationPorts {
   readonly access: AccessPolicy;
@@ -16,6 +20,8 @@ export interface ExplanationPorts {
   readonly stateOf: (repo: RepositoryName) => Promise<RepositoryState>;
   /** When tags were last pulled, as far as it is stored. */
   readonly pulls: () => Promise<(repo: RepositoryName) => PulledAt>;
+  /** What was found out last about all repositories, if anything was; absent if no rule deletes. */
+  readonly outlook?: (() => Promise<Outlook | undefined>) | undefined;
   /** Lets other requests run. */
   readonly yieldToRequests: () => Promise<void>;
   /** Milliseconds. */
@@ -94,6 +100,14 @@ export class Explanations implements RetentionView {
     return { immutable, ...unkeptWithout(state, deleted), deleteUntagged: rule?.deleteUntagged };
   }
 
+  async outlook(limit: number, caller: Caller): Promise<ShownOutlook> {
+    const { outlook, access } = this.#ports;
+    // Callers who may see nothing cannot have it found out.
+    if (outlook === undefined || !access.maySeeAny(caller)) return { kind: 'no-rules' };
+    const known = await outlook();
+    return known === undefined ? { kind: 'not-yet' } : shownOutlook(known, showsTo(caller, access), limit);
+  }
+
   async #state(repo: RepositoryName, caller: Caller): Promise<RepositoryState> {
     const { access, stateOf } = this.#ports;
     if (!access.allows(caller, 'pull', repo)) throw nameUnknown(repo);
@@ -146,7 +160,3 @@ const NO_REVIEW: Review = {
   ...{ rule: undefined, fates: new Map(), going: 0, soon: [] },
   untagged: { count: 0, bytes: 0 },
 };
-
-function reviewedRule({ name, keep, deleteUntagged }: Rule): ReviewedRule {
-  return { name, keep: keep?.map(({ tags, which }) => ({ tags: tags.texts, which })), deleteUntagged };
-}

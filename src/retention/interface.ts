@@ -1,16 +1,23 @@
 import type { Caller } from '../access/access.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { ManifestFate, TagFate } from './explain.ts';
-import type { Which } from './policy.ts';
+import type { UpcomingTag } from './outlook.ts';
+import type { ReviewedEntry, ReviewedRule } from './reviewed-rule.ts';
 
 export type { TagFate } from './explain.ts';
-export type { Which } from './policy.ts';
+export type { Goes, UpcomingTag } from './outlook.ts';
+export type { ReviewedEntry, ReviewedRule } from './reviewed-rule.ts';
 
 /** Why retention keeps what a repository has. It only reads. Errors are RegistryErrors: `name-unknown`, `unavailable`, `log-broken`. */
 export interface RetentionView {
   explain(repo: RepositoryName, request: ExplainRequest, caller: Caller): Promise<Explanation>;
   /** What the rule says of some tags, and of the repository as a whole. Tags that do not exist are left out. */
   review(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Review>;
+  /**
+   * What goes next from all repositories that the caller may list, and what the rules keep there, as it was found out in the background.
+   * @param limit tags that are listed
+   */
+  outlook(limit: number, caller: Caller): Promise<ShownOutlook>;
   /** What would go if the tags were deleted. */
   consequences(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Consequences>;
 }
@@ -50,14 +57,6 @@ export interface Review {
   readonly untagged: { readonly count: number; readonly bytes: number };
 }
 
-export interface ReviewedRule {
-  readonly name: string;
-  /** undefined: all tags are kept. */
-  readonly keep: readonly { readonly tags: readonly string[]; readonly which: Which }[] | undefined;
-  /** How long a manifest without a tag is kept, in milliseconds; undefined: for ever. */
-  readonly deleteUntagged: number | undefined;
-}
-
 /** What deleting some tags leads to. */
 export interface Consequences {
   /** Tags that the rule protects: they cannot be deleted, and are not counted. */
@@ -70,4 +69,42 @@ export interface Consequences {
   readonly bytes: number;
   /** How long such manifests are kept, in milliseconds; undefined: until somebody deletes them. */
   readonly deleteUntagged: number | undefined;
+}
+
+export type ShownOutlook =
+  /** There is no rule that deletes. */
+  | { readonly kind: 'no-rules' }
+  /** It is being found out for the first time, or waits until the registry accepts writes. */
+  | { readonly kind: 'not-yet' }
+  | {
+      readonly kind: 'known';
+      /** When it was found out, in milliseconds since 1970. */
+      readonly computedAt: number;
+      /** Those that apply to a repository which the caller may list. */
+      readonly rules: readonly RuleOutlook[];
+      /** Those that go first: by when they go, then by name. */
+      readonly tags: readonly ShownTag[];
+      /** Whether there may be more that go. */
+      readonly more: boolean;
+    };
+
+export interface ShownTag extends UpcomingTag {
+  /** Name of its rule. */
+  readonly rule: string;
+  /** The entry of the rule that keeps it until then; undefined if none keeps it. */
+  readonly because: ReviewedEntry | undefined;
+}
+
+/** What a rule does with the repositories to which it applies. */
+export interface RuleOutlook {
+  readonly rule: ReviewedRule;
+  readonly repositories: number;
+  readonly tags: number;
+  /** Tags that a run deletes. */
+  readonly going: number;
+  readonly immutable: number;
+  /** How many tags each entry of `keep` keeps; several may keep the same tag. */
+  readonly keptBy: readonly number[];
+  /** Manifests without a tag that a run deletes. */
+  readonly untagged: { readonly count: number; readonly bytes: number };
 }

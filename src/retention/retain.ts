@@ -10,9 +10,8 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { type ExpiringTag, expiringTags } from './expiring.ts';
 import { Matches } from './matches.ts';
-import { type PulledAt, planFor, type Removal } from './plan.ts';
+import { type PlanTimes, type PulledAt, planFor, type Removal } from './plan.ts';
 import type { RetentionPolicy, Rule } from './policy.ts';
 import type { RetentionReport } from './report.ts';
 
@@ -35,10 +34,20 @@ export interface RetainPorts extends PlanPorts {
    * decision is made on.
    */
   readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
-  /** Called for each repository with the tags that will be deleted within EXPIRY_NOTICE. */
-  readonly onExpiring?: (tags: readonly ExpiringTag[]) => void;
+  /** Called with each repository once its rule was applied. */
+  readonly onApplied?: (applied: Looked) => void;
   /** Called for each repository from which something was deleted. */
   readonly onRemoved?: (removed: Removed) => void;
+}
+
+/** A repository, and what decides what its rule keeps. */
+export interface Looked {
+  readonly repo: RepositoryName;
+  readonly rule: Rule;
+  /** It must not be modified, nor kept. */
+  readonly state: RepositoryState;
+  readonly matches: Matches;
+  readonly times: PlanTimes;
 }
 
 /** The progress of a run, in repositories with a rule that deletes. */
@@ -71,13 +80,25 @@ export function removesAnything(rule: Rule | undefined): rule is Rule {
 export async function* planAll(
   ports: PlanPorts,
 ): AsyncGenerator<{ readonly repo: RepositoryName; readonly rule: Rule; readonly removals: readonly Removal[] }> {
+  for await (const { repo, rule, state, matches, times } of lookAtAll(ports)) {
+    yield { repo, rule, removals: planFor(state, rule, matches, times) };
+  }
+}
+
+/** The repositories with a rule that deletes, one after another. Each is folded, unless it is in memory. @throws RegistryError `log-broken` */
+export async function* lookAtAll(
+  ports: PlanPorts & Partial<Pick<RetainPorts, 'resident'>>,
+  signal?: AbortSignal,
+): AsyncGenerator<Looked> {
   const reader = paced(ports.driver, ports.yieldToRequests);
   for await (const repo of markedRepositories(ports.driver)) {
+    signal?.throwIfAborted();
     const rule = ports.policy.ruleFor(repo);
     if (!removesAnything(rule)) continue;
-    const { state } = await foldLog(reader, repo);
-    const times = { now: ports.now(), pulledAt: ports.pulls(repo) };
-    yield { repo, rule, removals: planFor(state, rule, new Matches(rule), times) };
+    const state = ports.resident?.(repo) ?? (await foldLog(reader, repo)).state;
+    const matches = new Matches(rule);
+    await matches.prepare([...state.tags.keys()], ports.yieldToRequests);
+    yield { repo, rule, state, matches, times: { now: ports.now(), pulledAt: ports.pulls(repo) } };
   }
 }
 
@@ -105,7 +126,7 @@ export async function retain(
     try {
       const repository = new RepositoryRetention(rule, removed, ports);
       await repository.run(signal);
-      ports.onExpiring?.(await repository.expiring());
+      ports.onApplied?.(await repository.look());
     } catch (error) {
       signal.throwIfAborted();
       // One failed repository must not stop the others.
@@ -186,11 +207,9 @@ class RepositoryRetention {
     }
   }
 
-  async expiring(): Promise<ExpiringTag[]> {
+  async look(): Promise<Looked> {
     const state = await this.#latest();
-    return expiringTags(this.#removed.repo, state, {
-      ...{ rule: this.#rule, matches: this.#matches, now: this.#ports.now() },
-    });
+    return { repo: this.#removed.repo, rule: this.#rule, state, matches: this.#matches, times: this.#times() };
   }
 
   /**
@@ -216,9 +235,13 @@ class RepositoryRetention {
   }
 
   #planOf(state: RepositoryState): Current {
+    const removals = planFor(state, this.#rule, this.#matches, this.#times());
+    return { state, puts: state.puts, removals, done: 0 };
+  }
+
+  #times(): PlanTimes {
     const { now, pulls } = this.#ports;
-    const times = { now: now(), pulledAt: pulls(this.#removed.repo) };
-    return { state, puts: state.puts, removals: planFor(state, this.#rule, this.#matches, times), done: 0 };
+    return { now: now(), pulledAt: pulls(this.#removed.repo) };
   }
 
   async #latest(): Promise<RepositoryState> {

@@ -19,7 +19,9 @@ const upload = 'no-such-upload' as UploadId;
 const all = { after: undefined, limit: undefined };
 
 /** Each method that names a repository, and what it needs there. */
-const METHODS: Readonly<Record<Exclude<keyof Registry, 'repositories'>, [Action, (registry: Registry) => unknown]>> = {
+const METHODS: Readonly<
+  Record<Exclude<keyof Registry, 'repositories' | 'refusalOf'>, [Action, (registry: Registry) => unknown]>
+> = {
   getBlob: ['pull', (registry) => registry.getBlob(A, digest, CALLER)],
   resolveBlob: ['pull', (registry) => registry.resolveBlob(A, digest, CALLER)],
   getManifest: ['pull', (registry) => registry.getManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)],
@@ -110,6 +112,18 @@ describe('a caller who may not', () => {
       }
     }
   });
+});
+
+test('says beforehand which writes it refuses', () => {
+  const refused = (policy: AccessPolicy) =>
+    (['create', 'push', 'delete'] as const).map(
+      (write) => new AccessControl(openRegistry().registry, policy).refusalOf(write, A, CALLER)?.kind,
+    );
+  expect(refused(openAccess)).toEqual([undefined, undefined, undefined]);
+  expect(refused(without('delete'))).toEqual([undefined, undefined, 'denied']);
+  expect(refused(without('push'))).toEqual(['denied', 'denied', undefined]);
+  const creator: AccessPolicy = { ...openAccess, allows: (_, action) => action !== 'push' };
+  expect(refused(creator)).toEqual([undefined, 'denied', undefined]);
 });
 
 describe('a caller who may create, but not push,', () => {

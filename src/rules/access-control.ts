@@ -1,4 +1,4 @@
-import type { AccessPolicy, Action, Caller } from '../access/access.ts';
+import type { AccessPolicy, Caller } from '../access/access.ts';
 import type { Algorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
@@ -11,6 +11,7 @@ import type {
   Registry,
   TagCondition,
   TagGuard,
+  WriteKind,
 } from '../registry/interface.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
@@ -178,6 +179,10 @@ export class AccessControl implements Registry {
     return await this.#inner.referrers(repo, subject, request, caller);
   }
 
+  refusalOf(write: WriteKind, repo: RepositoryName, caller: Caller): RegistryError | undefined {
+    return this.#denialOf(write, repo, caller) ?? this.#inner.refusalOf(write, repo, caller);
+  }
+
   /** A caller who may write but not pull learns that a condition does not hold, but not which manifest the tag points to. */
   async #hidingTags<T>(repo: RepositoryName, caller: Caller, write: () => Promise<T>): Promise<T> {
     try {
@@ -194,10 +199,14 @@ export class AccessControl implements Registry {
     if (!this.#policy.allows(caller, 'pull', repo)) throw nameUnknown(repo);
   }
 
-  #require(action: Exclude<Action, 'pull'>, repo: RepositoryName, caller: Caller): void {
-    if (!this.#policy.allows(caller, action, repo)) {
-      throw new RegistryError('denied', `you may not ${VERBS[action]} ${repo}`, { name: repo });
-    }
+  #require(action: WriteKind, repo: RepositoryName, caller: Caller): void {
+    const refusal = this.#denialOf(action, repo, caller);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #denialOf(action: WriteKind, repo: RepositoryName, caller: Caller): RegistryError | undefined {
+    if (this.#policy.allows(caller, action, repo)) return undefined;
+    return new RegistryError('denied', `you may not ${VERBS[action]} ${repo}`, { name: repo });
   }
 }
 
@@ -215,7 +224,7 @@ function createOnly(repo: RepositoryName, outer: TagGuard | undefined): TagGuard
   };
 }
 
-const VERBS: Readonly<Record<Exclude<Action, 'pull'>, string>> = {
+const VERBS: Readonly<Record<WriteKind, string>> = {
   push: 'push to',
   create: 'push to',
   delete: 'delete from',

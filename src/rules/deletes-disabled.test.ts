@@ -22,6 +22,9 @@ test('if deleting is disabled clients can delete nothing, whether or not it exis
   expect((await registry.resolveManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)).digest).toBe(digest);
   expect((await registry.resolveBlob(A, blob, CALLER)).size).toBe(6);
 
+  const foretold = (['create', 'push', 'delete'] as const).map((write) => registry.refusalOf(write, A, CALLER)?.kind);
+  expect(foretold).toEqual([undefined, undefined, 'delete-disabled']);
+
   const { id } = await registry.startUpload(A, 'sha256', CALLER);
   await registry.appendToUpload(A, id, bodyOf([text('x')]), undefined, CALLER);
   await registry.cancelUpload(A, id, CALLER);

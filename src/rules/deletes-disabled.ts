@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
+import type { Registry } from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
 
 /**
@@ -17,6 +18,11 @@ export class DeletesDisabled extends Forwarding {
 
   override deleteTag(): Promise<void> {
     return Promise.reject(disabled());
+  }
+
+  override refusalOf(...call: Parameters<Registry['refusalOf']>): RegistryError | undefined {
+    const [write] = call;
+    return write === 'delete' ? disabled() : this.inner.refusalOf(...call);
   }
 }
 

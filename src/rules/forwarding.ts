@@ -1,5 +1,6 @@
 import type { Caller } from '../access/access.ts';
 import type { Algorithm } from '../oci/digest.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
 import type {
   Delivery,
@@ -10,6 +11,7 @@ import type {
   Registry,
   TagCondition,
   TagGuard,
+  WriteKind,
 } from '../registry/interface.ts';
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
 
@@ -138,5 +140,9 @@ export abstract class Forwarding implements Registry {
     caller: Caller,
   ): ReturnType<Registry['referrers']> {
     return this.inner.referrers(repo, subject, request, caller);
+  }
+
+  refusalOf(write: WriteKind, repo: RepositoryName, caller: Caller): RegistryError | undefined {
+    return this.inner.refusalOf(write, repo, caller);
   }
 }

@@ -21,7 +21,13 @@ async function openRuled() {
   await registry.pushManifest(A, pushed, CALLER);
   const { id } = await registry.startUpload(A, 'sha256', CALLER);
   await registry.appendToUpload(A, id, bodyOf([text('one, ')]), undefined, CALLER);
-  const writes: { state: WriteState; refusal: typeof refusal } = { state: 'writable', refusal };
+  const writes = {
+    state: 'writable' as WriteState,
+    refusal,
+    get refused() {
+      return this.state === 'writable' ? undefined : refusal(this.state);
+    },
+  };
   return { open, id, writes, ruled: new ReadOnly(registry, writes) };
 }
 
@@ -45,6 +51,8 @@ describe('a registry that is read-only', () => {
     writes.state = state;
     const before = await open.dataKeys();
     for (const write of Object.values(WRITES)) expect(await refusalOf(write(ruled))).toBe(refused);
+    for (const write of ['create', 'push', 'delete'] as const)
+      expect(ruled.refusalOf(write, A, CALLER)?.kind).toBe(refused);
     expect(await open.dataKeys()).toEqual(before);
     expect((await ruled.getBlob(A, digest, CALLER)).size).toBe(bytes.length);
     // The link of a blob that has been unreferenced for this long would be renewed.

@@ -1,17 +1,20 @@
 import type { Caller } from '../access/access.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
 import { Forwarding } from './forwarding.ts';
+
+type Writes = Pick<WriteSwitch, 'state' | 'refusal' | 'refused'>;
 
 /**
  * Refuses writes while the registry is read-only. While writes are only paused, sessions that were already open may finish, so a
  * client that has sent most of a large layer need not send it again later. New sessions and manifests are refused.
  */
 export class ReadOnly extends Forwarding {
-  readonly #writes: Pick<WriteSwitch, 'state' | 'refusal'>;
+  readonly #writes: Writes;
 
-  constructor(inner: Registry, writes: Pick<WriteSwitch, 'state' | 'refusal'>) {
+  constructor(inner: Registry, writes: Writes) {
     super(inner);
     this.#writes = writes;
   }
@@ -85,9 +88,13 @@ export class ReadOnly extends Forwarding {
     await this.inner.deleteTag(...call);
   }
 
+  override refusalOf(...call: Parameters<Registry['refusalOf']>): RegistryError | undefined {
+    return this.#writes.refused ?? this.inner.refusalOf(...call);
+  }
+
   #requireWritable(): void {
-    const { state } = this.#writes;
-    if (state !== 'writable') throw this.#writes.refusal(state);
+    const { refused } = this.#writes;
+    if (refused !== undefined) throw refused;
   }
 
   #requireUploadsMayEnd(): void {

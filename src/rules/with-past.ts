@@ -133,6 +133,12 @@ export class WithPast extends Forwarding {
     await this.inner.deleteTag(...call);
   }
 
+  override refusalOf(...call: Parameters<Registry['refusalOf']>): RegistryError | undefined {
+    const [write, repo] = call;
+    const refusal = write === 'delete' ? this.#undeletable(repo) : this.#unwritable(repo);
+    return refusal ?? this.inner.refusalOf(...call);
+  }
+
   #of(repo: RepositoryName): Reader & Lister {
     return this.#isPast(repo) ? this.#past : this.inner;
   }
@@ -142,18 +148,28 @@ export class WithPast extends Forwarding {
   }
 
   #requirePresent(repo: RepositoryName): void {
-    this.#requireDeletable(repo);
-    if (!this.#names.isReserved(repo)) return;
+    const refusal = this.#unwritable(repo);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #requireDeletable(repo: RepositoryName): void {
+    const refusal = this.#undeletable(repo);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #unwritable(repo: RepositoryName): RegistryError | undefined {
+    const refusal = this.#undeletable(repo);
+    if (refusal !== undefined || !this.#names.isReserved(repo)) return refusal;
     const { prefix } = this.#names;
-    throw new RegistryError(
+    return new RegistryError(
       'name-invalid',
       `names that begin with ${prefix}/ stand for the past of the registry: choose another name, or another PAST_PREFIX`,
     );
   }
 
   /** Content that was pushed under the prefix by an earlier version can be deleted. */
-  #requireDeletable(repo: RepositoryName): void {
-    if (!this.#isPast(repo)) return;
-    throw new RegistryError('read-only', `${repo} is in the past, which cannot be changed: use the name without it`);
+  #undeletable(repo: RepositoryName): RegistryError | undefined {
+    if (!this.#isPast(repo)) return undefined;
+    return new RegistryError('read-only', `${repo} is in the past, which cannot be changed: use the name without it`);
   }
 }

@@ -19,6 +19,7 @@ import type { Key } from './driver.ts';
  *   gc/answer                               report of the last collection that an operator requested
  *   retention/report | answer               the same for retention
  *   retention/expiring                      tags that retention will delete within a day
+ *   retention/outlook                       what retention would delete, and what its rules keep (retention/stored-outlook.ts)
  *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
  *   robots/_snap/<2^53-1-seq, 16 d.>        snapshots of the robots: the newest comes first in a listing
  *   logins/ended/<expiry, 12 digits>-<ulid> a log-in at the page that ended before it expired
@@ -307,6 +308,9 @@ export const RETENTION_REPORT: Key = 'retention/report';
 export const RETENTION_ANSWER: Key = 'retention/answer';
 /** Tags that retention will delete within a day, as of the last run. */
 export const RETENTION_EXPIRING: Key = 'retention/expiring';
+
+/** What retention would delete, and what its rules keep, for people. */
+export const RETENTION_OUTLOOK: Key = 'retention/outlook';
 
 /** The report of the last collection; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';

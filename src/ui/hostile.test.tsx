@@ -13,11 +13,12 @@ import { JsonText } from './components/json-text.tsx';
 import { Markdown } from './components/markdown.tsx';
 import { renderDocument } from './document.tsx';
 import { renderToString } from './jsx/render.js';
+import type { Actions } from './load/actions.ts';
 import type { ComparisonData } from './load/load-comparison.ts';
 import type { HomeData } from './load/load-home.ts';
 import type { PastManifestData, PastRepositoryData } from './load/load-past.ts';
 import type { RepositoryData } from './load/load-repository.ts';
-import type { StorageData } from './load/load-storage.ts';
+import { type StorageData, storageMapOf } from './load/load-storage.ts';
 import type { Travel } from './load/load-travel.ts';
 import { Compare } from './views/compare.tsx';
 import { Failure } from './views/failure.tsx';
@@ -63,9 +64,11 @@ const REVIEW: Review = {
   ...{ fates: new Map(), going: 1, soon: [], untagged: { count: 1, bytes: 1 } },
 };
 
+const ALL_ACTIONS: Actions = { addTag: undefined, moveTag: undefined, deleteTag: undefined, pin: undefined };
+
 const SHOWN = {
   ...{ repo: REPO, reference: { kind: 'tag', tag: TAG } as const, contents: CONTENTS },
-  ...{ changes: hostileChanges('x'), mayDelete: true, mayRestore: true, review: REVIEW },
+  ...{ changes: hostileChanges('x'), actions: ALL_ACTIONS, review: REVIEW },
   sharers: new Map([[DIGEST as string, { repositories: [REPO], more: true }]]),
 } as const;
 
@@ -137,13 +140,12 @@ function hostileRepository(text: string): RepositoryData {
   };
   return {
     ...{ repo: REPO, contents: CONTENTS, newest: row, details: hostileDetails(text), changes: hostileChanges(text) },
-    ...{ page: { items: [row], count: 1, folded: 0, more: false, isComplete: true }, next: 50, mayDelete: true },
+    ...{ page: { items: [row], count: 1, folded: 0, more: false, isComplete: true }, next: 50, actions: ALL_ACTIONS },
     deleted: [{ tag: TAG, digest: DIGEST }],
     pins: {
       pins: [{ id: PIN, name: text, moment: 0, created: 0, until: 1, by: text, repositories: 1 }],
       unreadable: 1,
     },
-    mayPin: true,
     ...{ shared: 1, review: { ...REVIEW, rule: { name: text, keep: undefined, deleteUntagged: undefined } } },
   };
 }
@@ -160,7 +162,7 @@ function travel(text: string): Travel {
 function hostilePast(text: string): PastManifestData {
   return {
     ...{ place: PLACE, name: REPO, reference: { kind: 'tag', tag: TAG }, travel: travel(text), text },
-    ...{ details: hostileDetails(text), tags: [TAG], pushed: 0, mayRestore: true },
+    ...{ details: hostileDetails(text), tags: [TAG], pushed: 0, actions: ALL_ACTIONS },
     today: { kind: 'moved', digest: DIGEST },
   };
 }
@@ -172,7 +174,7 @@ function hostilePastRepository(text: string): PastRepositoryData {
       {
         ...{ tag: TAG, digest: DIGEST, set: 0, today: { kind: 'gone' } },
         badges: { signed: true, sbom: true, attested: true },
-        summary: { digest: DIGEST, kind: 'artifact', total: 1, platforms: [text, text, text, text], isAttested: true },
+        summary: { kind: 'artifact', total: 1, platforms: [text, text, text, text], isAttested: true },
       },
     ],
     ...{ newest: TAG, details: hostileDetails(text), changes: hostileChanges(text), isHere: false },
@@ -250,6 +252,27 @@ function hostileStorage(text: string): StorageData {
   };
 }
 
+/** The names and patterns of rules are texts of the operator. */
+function hostileOutlook(text: string): StorageData {
+  const entry = { tags: [text], which: { kind: 'newest', count: 1 } } as const;
+  const upcoming = { repo: REPO, tag: TAG, digest: DIGEST, entry: 1, rule: text, because: entry };
+  const sums = { repositories: 1, tags: 1, going: 1, immutable: 1, keptBy: [1], untagged: { count: 1, bytes: 1 } };
+  const { report } = hostileStorage(text) as Extract<StorageData, { kind: 'repository' }>;
+  return {
+    ...{ kind: 'all', report, map: storageMapOf(report) },
+    totals: { repositories: 1, tags: 1, bytes: 1, stored: 1, isComplete: true },
+    outlook: {
+      ...{ kind: 'known', computedAt: 0, more: true },
+      rules: [{ rule: { name: text, keep: [entry], deleteUntagged: 1 }, ...sums }],
+      tags: [
+        { ...upcoming, goes: 'now' },
+        { ...upcoming, goes: 'push' },
+        { ...upcoming, goes: { at: 1e15 } },
+      ],
+    },
+  };
+}
+
 /** The elements and attributes that a browser would see. */
 function seen(html: string): {
   readonly elements: ReadonlySet<string>;
@@ -322,6 +345,7 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
       <Repository data={hostileRepository(text)} sort="time" q={text} viewer={viewer('/ui/')} />,
       <Home data={hostileSearch(text)} q={text} under={undefined} sort="name" viewer={viewer('/ui/')} />,
       <Storage data={hostileStorage(text)} viewer={viewer('/ui/')} />,
+      <Storage data={hostileOutlook(text)} viewer={viewer('/ui/')} />,
       <RepositoryTimeline
         data={{ repo: REPO, changes: hostileChanges(text), before: 2, next: 1 }}
         viewer={viewer('/ui/')}

@@ -10,6 +10,7 @@ import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import { PastAccess } from '../past/past-access.ts';
 import { PastNames } from '../past/past-names.ts';
 import type { AccessFiles } from './access-files.ts';
@@ -36,8 +37,8 @@ export interface AccessPorts extends Pick<TokenWiring, 'config' | 'opened' | 'pu
   readonly opened: Pick<OpenedStore, 'store' | 'secrets' | 'place' | 'driver'>;
   readonly files: AccessFiles;
   readonly robots: RobotsLog;
-  /** @throws RegistryError if the store may not be written to */
-  readonly requireWritable: () => void;
+  /** The error for all writes; undefined while the store accepts them. */
+  readonly writesRefused: () => RegistryError | undefined;
 }
 
 /** Wires authentication, rules and tokens. @throws ConfigError */
@@ -102,14 +103,14 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   };
 }
 
-function openDesk({ files, config, robots, opened, logger, requireWritable }: AccessPorts): AccessDesk {
+function openDesk({ files, config, robots, opened, logger, writesRefused }: AccessPorts): AccessDesk {
   return new StoredAccessDesk({
     source: sourceOf(files, config),
     rules: files.kind === 'open' ? () => nothingIsAllowed : files.rules,
     accounts: () => (files.kind === 'open' ? undefined : files.passwords?.accounts()),
     robots,
     secrets: opened.secrets,
-    requireWritable,
+    writesRefused,
     now: Date.now,
     onChange: ({ kind, name }, { actor, id, client }) =>
       logger.info({ requestId: id, client, actor: actor.label, robot: name, change: kind }, 'a robot was changed'),

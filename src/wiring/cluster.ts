@@ -43,6 +43,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     },
     notes,
     operations,
+    enqueue: (job) => jobs.enqueue(job),
     askRedis: () => askRedis(redis),
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,

@@ -22,7 +22,7 @@ import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
 import type { ShapeNotes, ShapePorts } from './node-ports.ts';
 import { openOwnerDesk } from './operations.ts';
-import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
+import { collectWhileWritable, lookAheadWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
 import { openWebhookDesk } from './webhook-operator.ts';
 import { observeWebhooks, openWebhooks } from './webhooks.ts';
@@ -67,7 +67,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
     },
   });
   const retentionLog = logRetention(logs.logger);
-  const retain = wireRetention({
+  const { retain, lookAhead } = wireRetention({
     opened,
     policy,
     pulls: pulls && {
@@ -101,6 +101,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
       reapMultiparts: opened.reapMultiparts,
       collect: collectWhileWritable(collect, writes, driver, newId),
       retain: retainWhileWritable(retain, writes, driver),
+      lookAhead: lookAheadWhileWritable(lookAhead, writes),
       sweepNotes: sweepOf(ports, { newest: (repo) => projection.newest(repo), hint: notes.hint }),
       enqueue: (job, options) => jobs.enqueue(job, options),
     }),

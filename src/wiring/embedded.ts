@@ -63,6 +63,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     counted: { store: projection, sharing: sharingOf(ports) },
     notes,
     operations,
+    enqueue: (job) => jobs.enqueue(job),
     askRedis: undefined,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,

@@ -13,6 +13,7 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { ExpiryWatch } from './expiring.ts';
+import type { Jobs } from './jobs.ts';
 import type { Counted, UsageFeed } from './quotas.ts';
 import type { OpenedStore } from './store.ts';
 import type { WebhookFile } from './webhook-file.ts';
@@ -74,6 +75,8 @@ export interface Shape {
   readonly notes: ShapeNotes;
   /** What this process knows and does once. */
   readonly operations: OwnerDesk;
+  /** Hands background work to the process, or to the workers of a cluster. */
+  readonly enqueue: Jobs['enqueue'];
   /** Resolves once Redis has answered; undefined outside a cluster. */
   readonly askRedis: (() => Promise<void>) | undefined;
   /** Gauges of the metrics. */

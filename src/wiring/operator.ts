@@ -181,7 +181,7 @@ async function openHere(config: Config): Promise<Operator> {
     },
     retain: async (onProgress) => {
       let done: RetentionReport | undefined;
-      const retain = wireRetention({
+      const { retain } = wireRetention({
         opened,
         projection,
         policy: openPolicy(config),

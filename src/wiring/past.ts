@@ -5,6 +5,7 @@ import type { RepositoryState } from '../journal/fold.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { HistoryService } from '../past/history-service.ts';
 import type { History } from '../past/interface.ts';
+import { MarkedNames } from '../past/past-catalog.ts';
 import { PastNames } from '../past/past-names.ts';
 import { PastProjection } from '../past/past-projection.ts';
 import { PastRegistry } from '../past/past-registry.ts';
@@ -44,6 +45,11 @@ export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown
   const content = new StoreRegistry({ ...ports, projection: new PastProjection(names, states) });
   const past = new PastRegistry({
     ...{ names, states, driver, access, positions, now },
+    marked: new MarkedNames({
+      reader: driver,
+      now,
+      today: (after, limit) => ports.projection.repositories(after, limit),
+    }),
     content: new AnswerDeadline(content),
   });
   return {

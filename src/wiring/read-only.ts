@@ -124,6 +124,16 @@ export function retainWhileWritable<Progress>(run: Job<Progress>, writes: WriteS
   );
 }
 
+/** It writes what it has found out. */
+export function lookAheadWhileWritable(
+  run: (signal: AbortSignal) => Promise<void>,
+  writes: Pick<WriteSwitch, 'state'>,
+): (signal: AbortSignal) => Promise<void> {
+  return async (signal) => {
+    if (writes.state === 'writable') await run(signal);
+  };
+}
+
 /** To be called by an operator's command that writes. @throws RegistryError `read-only`, `writes-paused` */
 export async function requireWritableStore(
   { readOnly }: Pick<Config, 'readOnly'>,

@@ -4,11 +4,18 @@ import { type Config, ConfigError } from '../config.ts';
 import type { Projection } from '../projection/projection.ts';
 import { type ExplanationPorts, Explanations } from '../retention/explanations.ts';
 import type { RetentionView } from '../retention/interface.ts';
-import { type RetentionJobPorts, type RunRetention, retentionJob } from '../retention/job.ts';
+import {
+  type LookAheadPorts,
+  lookAheadJob,
+  type RetentionJobPorts,
+  type RunRetention,
+  retentionJob,
+} from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import { parsePolicy } from '../retention/policy-file.ts';
 import { type RetentionReport, retentionReports } from '../retention/report.ts';
-import type { PlanPorts, Removed } from '../retention/retain.ts';
+import { type PlanPorts, type Removed, removesAnything } from '../retention/retain.ts';
+import { StoredOutlook } from '../retention/stored-outlook.ts';
 import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -56,10 +63,54 @@ export function rememberPulls(
   };
 }
 
+interface OutlookWiring {
+  readonly policy: RetentionPolicy | undefined;
+  readonly opened: Pick<OpenedStore, 'driver'>;
+  /** Has it found out again, in the background. */
+  readonly lookAhead: () => Promise<unknown>;
+  readonly logger: Logger;
+}
+
+/** How long what was found out about all repositories counts as new, in milliseconds. */
+const NEW_FOR_MS = 10 * 60_000;
+/** How often the store is asked for it, and how often it is found out again at most. */
+const [ASK_EVERY_MS, WANT_EVERY_MS] = [2_000, 60_000];
+
+/**
+ * What retention would do with all repositories. A run stores it, and so does a look between two runs, which somebody who asks starts
+ * if the last one is old: a registry whose page nobody uses does not pay for it.
+ * @returns undefined if no rule deletes
+ */
+export function openOutlook({ policy, opened, lookAhead, logger }: OutlookWiring): ExplanationPorts['outlook'] {
+  if (policy === undefined || !policy.rules.some(removesAnything)) return undefined;
+  const stored = new StoredOutlook(opened.driver);
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let wantedAt = Number.NEGATIVE_INFINITY;
+  const refresh = async (): Promise<void> => {
+    const now = performance.now();
+    if (now - askedAt < ASK_EVERY_MS) return;
+    askedAt = now;
+    await stored.refresh();
+    const { outlook } = stored;
+    const isNew = outlook !== undefined && Math.abs(Date.now() - outlook.computedAt) < NEW_FOR_MS;
+    if (isNew || now - wantedAt < WANT_EVERY_MS) return;
+    wantedAt = now;
+    await lookAhead();
+  };
+  return async () => {
+    try {
+      await refresh();
+    } catch (error) {
+      logger.warn({ err: error }, 'it could not be found out what retention would delete');
+    }
+    return stored.outlook;
+  };
+}
+
 /** Explains what the rules do. */
 export function explainRetention(
   policy: RetentionPolicy | undefined,
-  ports: Pick<ExplanationPorts, 'access' | 'stateOf' | 'pulls'>,
+  ports: Pick<ExplanationPorts, 'access' | 'stateOf' | 'pulls' | 'outlook'>,
 ): RetentionView {
   return new Explanations({
     ...ports,
@@ -83,10 +134,15 @@ export interface RetentionWiring {
   readonly onReport: (report: RetentionReport) => void;
 }
 
-/** Creates the function that runs retention in this process. */
-export function wireRetention({ opened, requests, resident, pulls, newId, ...ports }: RetentionWiring): RunRetention {
-  return retentionJob({
-    ...ports,
+interface WiredRetention {
+  readonly retain: RunRetention;
+  readonly lookAhead: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Creates the functions that run retention in this process, and that find out what a run would do. */
+export function wireRetention({ opened, requests, resident, pulls, newId, ...ports }: RetentionWiring): WiredRetention {
+  const shared: LookAheadPorts = {
+    policy: ports.policy,
     driver: opened.driver,
     resident: resident ?? (() => undefined),
     loadPulls: async (policy) => {
@@ -95,7 +151,8 @@ export function wireRetention({ opened, requests, resident, pulls, newId, ...por
     },
     yieldToRequests: paceFor(requests),
     now: Date.now,
-  });
+  };
+  return { retain: retentionJob({ ...ports, ...shared }), lookAhead: lookAheadJob(shared) };
 }
 
 /** Logs what a run does. */

@@ -360,6 +360,7 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
   'api-repositories': [overview('repositories')],
   'api-totals': [overview('totals')],
   'api-storage': [overview('storage')],
+  'api-retention-outlook': [overview('retention')],
   'api-tags': [readApi('of described tags', 'tags', ofPlace(200, 404))],
   'api-retention': [readApi('of what retention does', 'retention', ofPlace(200, 404))],
   'api-pins': [readApi('of pins', 'pins', ofPlace(200, 404))],

@@ -16,6 +16,7 @@ const TAGS = '/api/v1/repositories/{repo}/tags';
 const TOTALS = '/api/v1/totals';
 const STORAGE = '/api/v1/storage';
 const RETENTION = '/api/v1/repositories/{repo}/retention';
+const OUTLOOK = '/api/v1/retention';
 const SHARERS = '/api/v1/repositories/{repo}/blobs/{digest}/sharers';
 
 const app = image();
@@ -109,6 +110,22 @@ test('retention explains why it keeps a tag, and until when', async () => {
   expect(await get<Explained>(RETENTION, `${base}?q=V1`)).toMatchObject({ tags: [{ tag: 'v1' }] });
   await get(RETENTION, '/api/v1/repositories/no/such/retention', 404);
   expect((await get<Explained>(RETENTION, '/api/v1/repositories/brand/new/retention')).rule).toBeUndefined();
+});
+
+test('what goes next from all repositories is found out in the background when somebody asks', async () => {
+  interface Outlook {
+    readonly hasRules: boolean;
+    readonly computed?: string;
+    readonly rules: readonly object[];
+    readonly tags: readonly { readonly repository: string; readonly tag: string; readonly goes: string }[];
+  }
+  await pushImage(server.url, 'pulled/app', image(), 'v1');
+  await eventually(async () => {
+    const { hasRules, computed, rules, tags } = await get<Outlook>(OUTLOOK, `${OUTLOOK}?n=10`);
+    expect([hasRules, typeof computed]).toEqual([true, 'string']);
+    expect(rules).toMatchObject([{ name: 'releases', keep: [{ keeps: 'all' }, { keeps: 'pushed-within' }] }, {}]);
+    expect(tags).toContainEqual(expect.objectContaining({ repository: 'pulled/app', tag: 'v1', goes: 'at', entry: 1 }));
+  });
 });
 
 test('what does not exist is 404, and what is malformed 400', async () => {

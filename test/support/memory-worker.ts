@@ -26,6 +26,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
     reapMultiparts: undefined,
     collect: async () => {},
     retain: async () => {},
+    lookAhead: async () => {},
     sweepNotes: async () => {},
     connect: (use) => jobConnection(url, use),
     close: async () => {

@@ -145,6 +145,8 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       const { q, after, n } = route;
       return ['GET', `${apiOf(route.repo, encode)}/retention${query({ q, after, n })}`];
     }
+    case 'api-retention-outlook':
+      return ['GET', `/api/v1/retention${query({ n: route.n })}`];
     case 'api-pins':
       return ['GET', `${apiOf(route.repo, encode)}/pins`];
     case 'api-sharers':
@@ -340,6 +342,7 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
     { ...ofRepo, kind: one('api-retention'), q: searched, after: fc.nat(1e6), n: pageSizes },
     { requiredKeys: ['repo', 'kind', 'after', 'n'] },
   ),
+  fc.record({ kind: one('api-retention-outlook'), n: pageSizes }),
   fc.record({ ...ofRepo, kind: one('api-pins') }),
   fc.record({ ...ofRepo, kind: one('api-sharers'), digest: digests }),
   fc.record({ ...ofRepo, kind: one('api-manifest'), reference: references }),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentOf, expectDocumented } from '../past/api-document.ts';
+import { eventually } from '../support/eventually.ts';
 import { image, index, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -110,6 +111,17 @@ test('a tag of another manifest is moved after a question, if it is still what i
   const { status, html } = await visitor.post(action('tag'), answer);
   expect([status, await digestOf('nightly')]).toEqual([412, old.descriptor.digest]);
   expect(html).toContain('<!doctype html>');
+});
+
+test('the page of the storage says what goes next from all repositories, by every kind of rule, and as of when', async () => {
+  await pushManifest(server.url, REPO, old, 'main-2');
+  await eventually(async () => {
+    const text = await shows('/ui/storage');
+    expect(text).toMatch(/team\/ ?app ?: ?nightly in 29 d pushed within 30 d/);
+    expect(text).toMatch(/as of (?:just now|\d+ min ago)/);
+    expect(text).toMatch(/Tags named v\*, stable \d+ The newest 2 of main-\* 2 Pushed within 30 d \d+/);
+    expect(text).toContain('A run would delete nothing.');
+  });
 });
 
 test('an immutable tag can neither be moved nor deleted, and the pages say so', async () => {

@@ -31,8 +31,8 @@ export interface DeskPorts {
   readonly robots: Pick<RobotsLog, 'change' | 'view'>;
   /** Binds the hashes of secrets to the store (`Identity.secrets`). */
   readonly secrets: string;
-  /** @throws RegistryError if the store may not be written to */
-  readonly requireWritable: () => void;
+  /** The error for all writes; undefined while the store accepts them. */
+  readonly writesRefused: () => RegistryError | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** For the log. */
@@ -82,6 +82,11 @@ export class StoredAccessDesk implements AccessDesk {
     };
   }
 
+  changesRefused(): RegistryError | undefined {
+    const { source, writesRefused } = this.#ports;
+    return source === 'open' ? withoutAccounts() : writesRefused();
+  }
+
   async robots(): Promise<readonly RobotSummary[]> {
     const { robots, now } = this.#ports;
     await robots.view.refresh();
@@ -90,11 +95,10 @@ export class StoredAccessDesk implements AccessDesk {
   }
 
   async changeRobot(order: RobotOrder, by: Orderer): Promise<RobotSecret | undefined> {
-    const { source, requireWritable, onChange } = this.#ports;
-    if (source === 'open') throw withoutAccounts();
-    requireWritable();
+    const refusal = this.changesRefused();
+    if (refusal !== undefined) throw refusal;
     const secret = await this.#change(order, by.actor.label);
-    onChange(order, by);
+    this.#ports.onChange(order, by);
     return secret;
   }
 

@@ -1,3 +1,4 @@
+import type { RegistryError } from '../../oci/errors.ts';
 import type { ActorLabel } from '../identity.ts';
 import type { RobotName } from '../robots/robot.ts';
 import type { AnyAction } from '../rules/rule.ts';
@@ -106,6 +107,8 @@ export interface AccessDesk {
   describe(): AccessDescription;
   /** @throws RegistryError `request-invalid` if nothing can be explained, or the request is malformed */
   explain(request: ExplainRequest): Explained;
+  /** The error that every change of a robot would get now; undefined if robots can be changed. */
+  changesRefused(): RegistryError | undefined;
   /** By name. @throws RegistryError `log-broken`; errors of the store */
   robots(): Promise<readonly RobotSummary[]>;
   /**

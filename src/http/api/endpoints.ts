@@ -6,7 +6,17 @@ import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
 import { OPERATIONS_ENDPOINTS } from './operations-endpoints.ts';
-import { pins, repositories, retention, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
+import {
+  pins,
+  repositories,
+  retention,
+  retentionOutlook,
+  search,
+  sharers,
+  storage,
+  tags,
+  totals,
+} from './overview-endpoints.ts';
 import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
@@ -181,6 +191,7 @@ export const ENDPOINTS = [
   manifest,
   sharers,
   retention,
+  retentionOutlook,
   pins,
   repositoryDiff,
   tags,

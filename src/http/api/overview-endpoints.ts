@@ -277,6 +277,58 @@ export const retention = endpoint({
   errors: [404],
 });
 
+const entry = z.strictObject({
+  tags: z.array(z.string()).describe('Globs.'),
+  keeps: z.enum(['all', 'newest', 'pushed-within', 'pulled-within']),
+  count: field.bytes.optional().describe('Of `newest`.'),
+  milliseconds: field.bytes.optional().describe('Of `pushed-within` and `pulled-within`.'),
+  tagsKept: field.bytes.describe('How many tags it keeps; several entries may keep the same tag.'),
+});
+
+export const retentionOutlook = endpoint({
+  kind: 'api-retention-outlook',
+  path: '/api/v1/retention',
+  summary: 'What retention takes next from all repositories, and what each rule keeps',
+  description:
+    'Of the repositories that the caller may list, as it was found out at `computed`: by the last run of retention, or by a look in the background, which a request starts if the last one is older than ten minutes. Absent parts were never found out, or no rule deletes.',
+  params: noParameters,
+  query: z.strictObject({ n: field.count(100, MAX_TAGS) }),
+  answer: z.strictObject({
+    hasRules: z.boolean().describe('Whether a rule deletes anything.'),
+    computed: optionalTime,
+    rules: z.array(
+      z.strictObject({
+        name,
+        repositories: field.bytes,
+        tags: field.bytes,
+        going: field.bytes.describe('Tags that a run deletes.'),
+        immutable: field.bytes,
+        keep: z.array(entry).optional().describe('Absent if the rule keeps all tags.'),
+        untagged: z
+          .strictObject({ count: field.bytes, bytes: field.bytes })
+          .describe('Manifests without a tag that a run deletes.'),
+      }),
+    ),
+    tags: z
+      .array(
+        z.strictObject({
+          repository: name,
+          tag: z.string(),
+          digest: field.digest,
+          goes: z
+            .enum(['now', 'at', 'push'])
+            .describe('`now`: by the next run. `push`: when another tag that its entry names is pushed.'),
+          at: optionalTime,
+          rule: name,
+          entry: field.bytes.optional().describe('Number of the entry of `keep` that keeps it until then, from 1.'),
+        }),
+      )
+      .describe('Those that go first, at most ten of each repository.'),
+    more: z.boolean(),
+  }),
+  errors: [],
+});
+
 export const pins = endpoint({
   kind: 'api-pins',
   path: '/api/v1/repositories/{repo}/pins',

@@ -1,9 +1,12 @@
+import { unreachable } from '../../oci/errors.ts';
+import type { ReviewedEntry } from '../../retention/interface.ts';
 import type { Handler } from '../context.ts';
 import { type AnswerOf, send } from './answer.ts';
 import type {
   pins as pinsEndpoint,
   repositories,
   retention as retentionEndpoint,
+  retentionOutlook,
   search,
   sharers,
   storage,
@@ -79,6 +82,42 @@ export const getRetention: Handler<'api-retention'> = async ({ repo, q = '', aft
   };
   return send(context.stats, JSON.stringify(answer));
 };
+
+export const getRetentionOutlook: Handler<'api-retention-outlook'> = async ({ n }, context, { retention }) => {
+  const found = await retention.outlook(n, context);
+  const answer: AnswerOf<typeof retentionOutlook> =
+    found.kind === 'known'
+      ? {
+          ...{ hasRules: true, computed: isoOf(found.computedAt), more: found.more },
+          rules: found.rules.map(({ rule, keptBy, ...sums }) => ({
+            ...{ name: rule.name, ...sums },
+            keep: rule.keep?.map((entry, at) => ({ ...entryOf(entry), tagsKept: keptBy[at] ?? 0 })),
+          })),
+          tags: found.tags.map(({ repo, tag, digest, rule, entry, goes }) => ({
+            ...{ repository: repo, tag, digest, rule },
+            goes: typeof goes === 'string' ? goes : 'at',
+            at: typeof goes === 'string' ? undefined : optionalIsoOf(goes.at),
+            entry: entry === 0 ? undefined : entry,
+          })),
+        }
+      : { hasRules: found.kind === 'not-yet', rules: [], tags: [], more: false };
+  return send(context.stats, JSON.stringify(answer));
+};
+
+function entryOf({ tags: texts, which }: ReviewedEntry) {
+  const about = { tags: [...texts], keeps: which.kind };
+  switch (which.kind) {
+    case 'all':
+      return about;
+    case 'newest':
+      return { ...about, count: which.count };
+    case 'pushed-within':
+    case 'pulled-within':
+      return { ...about, milliseconds: which.duration };
+    default:
+      return unreachable(which);
+  }
+}
 
 export const getPins: Handler<'api-pins'> = async ({ repo }, context, { pins }) => {
   const { pins: found, unreadable } = await pins.list(repo, context);

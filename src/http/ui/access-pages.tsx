@@ -27,6 +27,8 @@ export async function changeRobot(page: PageContext): Promise<Response> {
   const fields = await readAction(page);
   const order = orderOf(fields);
   const { kind, name } = order;
+  const refusal = desk.changesRefused();
+  if (refusal !== undefined) throw refusal;
   if (kind !== 'create' && fields.get('confirmed') !== 'yes') {
     const robot = await requireRobot(name, page);
     const view = <ConfirmRobot change={kind} robot={robot} viewer={viewer} />;

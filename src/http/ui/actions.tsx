@@ -4,6 +4,7 @@ import { type Digest, parseTag, type RepositoryName, type Tag } from '../../oci/
 import { parseCompactTime, type TimeMoment } from '../../past/moment.ts';
 import type { Manifest, TagCondition } from '../../registry/interface.ts';
 import { manifestAddress, repositoryAddress } from '../../ui/addresses.ts';
+import type { Refusal } from '../../ui/load/actions.ts';
 import { planDeletion } from '../../ui/load/load-deletion.ts';
 import { ConfirmDelete } from '../../ui/views/confirm-delete.tsx';
 import { ConfirmMove } from '../../ui/views/confirm-move.tsx';
@@ -26,6 +27,7 @@ export async function deleteTags(repo: RepositoryName, page: PageContext): Promi
   const { context, sources, viewer } = page;
   const fields = await readAction(page);
   const tags = tagsOf(fields);
+  requireOffered(sources.actionsIn(repo, context).deleteTag);
   if (fields.get('confirmed') !== 'yes') {
     const plan = await planDeletion(
       repo,
@@ -62,8 +64,11 @@ export async function addTag(repo: RepositoryName, page: PageContext): Promise<R
   if (tag === undefined) throw new RegistryError('tag-invalid', `a tag has ${TAG_FORM}`);
   if (digest === undefined) throw new RegistryError('request-invalid', 'the form does not say what to tag');
   const expected = parseDigest(fields.get('expected') ?? '');
+  const { addTag: refusal, moveTag } = sources.actionsIn(repo, context);
+  requireOffered(refusal);
   const current = (await sources.history.contents(repo, undefined, context)).tag(tag);
   if (current !== undefined && current !== digest && expected === undefined) {
+    requireOffered(moveTag);
     const view = <ConfirmMove repo={repo} tag={tag} from={current} to={digest} viewer={viewer} />;
     return await showPage(page, { title: `Move ${tag} of ${repo}` }, view);
   }
@@ -87,6 +92,11 @@ export async function restoreTags(repo: RepositoryName, page: PageContext): Prom
   const [first] = tags;
   const isOne = tags.length === 1 && first !== undefined && (expected !== undefined || moment !== undefined);
   return seeOther(isOne ? manifestAddress(repo, { kind: 'tag', tag: first.tag }) : repositoryAddress(repo));
+}
+
+/** A page that asks before it acts must not ask for what is refused afterwards. */
+function requireOffered(refusal: Refusal): void {
+  if (refusal !== undefined) throw refusal;
 }
 
 interface SetTags {

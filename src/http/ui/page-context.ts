@@ -1,5 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { HOME, LOGIN } from '../../ui/addresses.ts';
+import { actionsIn } from '../../ui/load/actions.ts';
 import type { Sources } from '../../ui/load/sources.ts';
 import type { Passive, Viewer } from '../../ui/viewer.ts';
 import { targetOf } from '../address.ts';
@@ -21,7 +22,8 @@ export interface PageContext {
 export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
   const { ui, registry, history, inspection, overview, retention, pins, changes } = ports;
   if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
-  const sources = {
+  const pageRefusal = passiveRefusal(passiveFor(context, ui));
+  const sources: Sources = {
     registry,
     history,
     inspection,
@@ -31,6 +33,7 @@ export function pageContext(context: RequestContext, ports: HandlerPorts): PageC
     changes,
     policy: ui.policy,
     names: ui.names,
+    actionsIn: (repo, caller) => actionsIn(repo, caller, { registry, pins, pageRefusal }),
   };
   return { context, ports, ui, sources, viewer: viewerOf(context, ui) };
 }
@@ -69,6 +72,21 @@ export function passiveFor(context: RequestContext, { isReadOnly, namedHosts }: 
   // The cookie of a log-in was set for this name, so no other site stands behind it.
   if (context.login !== undefined) return undefined;
   return hostsOf(context).every((host) => isTrustedHost(host, namedHosts)) ? undefined : 'unknown-host';
+}
+
+/** The error for every action of such a page. */
+export function passiveRefusal(passive: Passive | undefined): RegistryError | undefined {
+  switch (passive) {
+    case 'read-only':
+      return new RegistryError('denied', 'this page offers no actions: UI_READ_ONLY is set');
+    case 'unknown-host':
+      return new RegistryError(
+        'denied',
+        'under this host name the page offers no actions: PUBLIC_HOSTS does not name it',
+      );
+    case undefined:
+      return undefined;
+  }
 }
 
 /** Every name by which this request claims to have come: behind a proxy, Host may be another one than the browser's. */

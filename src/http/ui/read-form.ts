@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { FORM_TOKEN } from '../../ui/document.tsx';
 import { readForm } from '../form-body.ts';
-import { type PageContext, passiveFor } from './page-context.ts';
+import { type PageContext, passiveFor, passiveRefusal } from './page-context.ts';
 
 /**
  * The fields of a form that changes something.
@@ -9,18 +9,9 @@ import { type PageContext, passiveFor } from './page-context.ts';
  * `request-invalid`; errors of reading a body
  */
 export async function readAction(page: PageContext): Promise<URLSearchParams> {
-  const { context, ui } = page;
-  switch (passiveFor(context, ui)) {
-    case 'read-only':
-      throw new RegistryError('denied', 'this page offers no actions: UI_READ_ONLY is set');
-    case 'unknown-host':
-      throw new RegistryError(
-        'denied',
-        'under this host name the page offers no actions: PUBLIC_HOSTS does not name it',
-      );
-    case undefined:
-      return await readPageForm(page);
-  }
+  const refusal = passiveRefusal(passiveFor(page.context, page.ui));
+  if (refusal !== undefined) throw refusal;
+  return await readPageForm(page);
 }
 
 /** The fields of any form of the page. @throws as `readAction` */

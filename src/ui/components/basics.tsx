@@ -1,5 +1,5 @@
-import { formatAge, formatBytes, formatTime, shortDigest } from '../format.ts';
-import type { Child } from '../jsx/jsx-runtime.js';
+import { formatAge, formatBytes, formatNumber, formatTime, shortDigest } from '../format.ts';
+import { type Child, Fragment } from '../jsx/jsx-runtime.js';
 import { Icon, type IconName } from './icon.tsx';
 
 /** Small parts of which the views are made. */
@@ -58,21 +58,26 @@ export function Badge({ tone = 'plain', children }: { readonly tone?: Tone; read
 interface CardProps {
   readonly title: string;
   readonly icon?: IconName;
-  /** Beside the title. */
+  /** A few words beside the title. */
+  readonly note?: Child;
+  /** Links and forms beside the title. */
   readonly aside?: Child;
   readonly id?: string;
+  /** Whether a script renews it while the filter in it is changed. */
+  readonly isLive?: boolean;
   readonly children: Child;
 }
 
 /** A part of a page with a title. */
-export function Card({ title, icon, aside, id, children }: CardProps) {
+export function Card({ title, icon, note, aside, id, isLive = false, children }: CardProps) {
   return (
-    <section class="card" id={id}>
+    <section class="card" id={id} data-live={isLive || undefined}>
       <header class="card-head">
         <h2>
           {icon !== undefined && <Icon name={icon} />}
           {title}
         </h2>
+        {note !== undefined && <span class="muted">{note}</span>}
         {aside !== undefined && <div class="card-aside">{aside}</div>}
       </header>
       {children}
@@ -84,6 +89,20 @@ interface NoticeProps {
   readonly tone?: Tone;
   readonly icon?: IconName;
   readonly children: Child;
+}
+
+/** Says how many entries of a list are left out. */
+export function NotShown({ count }: { readonly count: number }) {
+  return count <= 0 ? null : <p class="card-text muted">{formatNumber(count)} more are not shown.</p>;
+}
+
+/** To the next page of a list. */
+export function NextPage({ href }: { readonly href: string }) {
+  return (
+    <a class="button" href={href}>
+      Next page <Icon name="arrow" />
+    </a>
+  );
 }
 
 /** A message at the top of a page, or in place of content. */
@@ -133,14 +152,26 @@ export function webAddress(text: string): string | undefined {
   return protocol === 'https:' || protocol === 'http:' ? href : undefined;
 }
 
-/** A command with a button that copies it. */
-export function Command({ text }: { readonly text: string }) {
+/** A command with a button that copies it. @param children as it is shown, if not as it is copied */
+export function Command({ text, children }: { readonly text: string; readonly children?: Child }) {
   return (
     <div class="command">
       <pre>
-        <code>{text}</code>
+        <code>{children ?? text}</code>
       </pre>
       <CopyButton text={text} what="command" />
     </div>
   );
+}
+
+/** A text that is broken after a slash rather than within a word. */
+export function Breakable({ text }: { readonly text: string }) {
+  const parts = text.split('/');
+  return parts.map((part, at) => (
+    <Fragment key={at}>
+      {part}
+      {at < parts.length - 1 && '/'}
+      {at < parts.length - 1 && <wbr />}
+    </Fragment>
+  ));
 }

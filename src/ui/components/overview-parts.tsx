@@ -15,17 +15,23 @@ export function Incomplete() {
   );
 }
 
-export function Forbidden({ viewer }: { readonly viewer: Viewer }) {
-  const isAnonymous = viewer.name === undefined;
+interface ForbiddenProps {
+  readonly viewer: Viewer;
+  /** The form of addresses by which a repository can be opened. */
+  readonly address?: string;
+}
+
+export function Forbidden({ viewer, address = '/ui/repositories/<name>' }: ForbiddenProps) {
+  const canLogIn = viewer.name === undefined && viewer.canLogIn;
   return (
-    <Empty icon="lock" title={isAnonymous ? 'Log in to see repositories' : 'You may not list repositories'}>
-      {isAnonymous && viewer.canLogIn ? (
+    <Empty icon="lock" title={canLogIn ? 'Log in to see repositories' : 'You may not list repositories'}>
+      {canLogIn ? (
         <a class="button button-main" href={loginAddress(viewer.address)}>
           Log in
         </a>
       ) : (
         <p>
-          Open one by its address: <code>/ui/repositories/&lt;name&gt;</code>
+          Open one by its address: <code>{address}</code>
         </p>
       )}
     </Empty>

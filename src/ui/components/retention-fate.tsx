@@ -1,3 +1,4 @@
+import type { Goes } from '../../retention/interface.ts';
 import { formatTime, formatUntil } from '../format.ts';
 import type { Fate } from '../models/retention-text.ts';
 import { Badge } from './basics.tsx';
@@ -16,6 +17,24 @@ export function Until({ at, now }: { readonly at: number; readonly now: number }
 
 /** The last millisecond that a Date has. */
 const MAX_TIME = 8.64e15;
+
+/** When a tag goes, or that it stays. */
+export function GoesBadge({ goes, now }: { readonly goes: Goes | undefined; readonly now: number }) {
+  switch (goes) {
+    case undefined:
+      return <Badge tone="good">stays</Badge>;
+    case 'now':
+      return <Badge tone="bad">at the next run</Badge>;
+    case 'push':
+      return <Badge>with a newer push</Badge>;
+    default:
+      return (
+        <Badge tone="warm">
+          <Until at={goes.at} now={now} />
+        </Badge>
+      );
+  }
+}
 
 interface FateProps {
   readonly fate: Fate | undefined;

@@ -1,5 +1,5 @@
 import type { PullCommand } from '../models/pull-commands.ts';
-import { Command } from './basics.tsx';
+import { Breakable, Command } from './basics.tsx';
 
 /** Commands of which one is shown at a time. Radio buttons switch between them, so that they work without a script. */
 export function CommandTabs({ commands, id }: { readonly commands: readonly PullCommand[]; readonly id: string }) {
@@ -10,7 +10,9 @@ export function CommandTabs({ commands, id }: { readonly commands: readonly Pull
         <div class="tab" key={client}>
           <input type="radio" name={id} id={`${id}-${client}`} checked={at === 0} />
           <label for={`${id}-${client}`}>{client}</label>
-          <Command text={command} />
+          <Command text={command}>
+            <Breakable text={command} />
+          </Command>
         </div>
       ))}
     </fieldset>

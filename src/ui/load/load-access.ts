@@ -8,6 +8,7 @@ import type {
 import { RegistryError } from '../../oci/errors.ts';
 import type { AccessQuery } from '../addresses.ts';
 import { isAction } from '../models/action-names.ts';
+import type { Refusal } from './actions.ts';
 
 /** Entries of a list; what follows is counted, and found by its name. */
 export const MAX_LISTED = 100;
@@ -22,6 +23,8 @@ export interface AccessData {
   readonly description: AccessDescription;
   readonly accounts: Listed<AccountSummary> | undefined;
   readonly robots: Listed<RobotSummary>;
+  /** Why no robot can be changed; undefined if they can. */
+  readonly changesRefused: Refusal;
   /** What was asked; undefined if nothing was. */
   readonly answer: AccessExplanation | undefined;
 }
@@ -39,6 +42,7 @@ export async function loadAccess(query: AccessQuery, desk: AccessDesk): Promise<
     description,
     accounts: accounts === undefined ? undefined : listed(accounts, query.q),
     robots: listed(await desk.robots(), query.q),
+    changesRefused: desk.changesRefused(),
     answer: query.who === '' ? undefined : explain(query, desk),
   };
 }

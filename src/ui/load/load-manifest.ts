@@ -6,6 +6,7 @@ import type { Sharers } from '../../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
 import type { Review } from '../../retention/interface.ts';
+import type { Actions } from './actions.ts';
 import type { Sources } from './sources.ts';
 
 export interface ManifestData {
@@ -25,9 +26,7 @@ export interface ManifestData {
   readonly sharers: ReadonlyMap<string, Sharers>;
   /** What retention does with its tags. */
   readonly review: Review;
-  readonly mayDelete: boolean;
-  /** Whether the visitor may set tags. The rule of a tag that exists is only known when it is moved. */
-  readonly mayRestore: boolean;
+  readonly actions: Actions;
 }
 
 /** Changes of the repository that are searched for those of a tag, and how many of these are shown. */
@@ -43,7 +42,7 @@ export async function loadManifest(
   repo: RepositoryName,
   reference: Reference,
   caller: Caller,
-  { registry, history, inspection, overview, retention, policy }: Sources,
+  { registry, history, inspection, overview, retention, actionsIn }: Sources,
 ): Promise<ManifestData> {
   const { descriptor, bytes } = await registry.getManifest(repo, reference, caller);
   const { digest } = descriptor;
@@ -62,8 +61,7 @@ export async function loadManifest(
     ...{ repo, reference, details, contents, changes, sharers, review, tags },
     text: new TextDecoder().decode(bytes),
     pushed: contents.pushed(digest),
-    mayDelete: policy.allows(caller, 'delete', repo),
-    mayRestore: policy.allows(caller, 'create', repo),
+    actions: actionsIn(repo, caller),
   };
 }
 
@@ -77,7 +75,7 @@ export interface DeletedTagData {
   readonly tag: Tag;
   /** Newest first. */
   readonly changes: readonly RecentChange[];
-  readonly mayRestore: boolean;
+  readonly actions: Actions;
 }
 
 /** @returns undefined if the tag did not exist lately */
@@ -85,11 +83,11 @@ export async function loadDeletedTag(
   repo: RepositoryName,
   tag: Tag,
   caller: Caller,
-  { history, policy }: Pick<Sources, 'history' | 'policy'>,
+  { history, actionsIn }: Pick<Sources, 'history' | 'actionsIn'>,
 ): Promise<DeletedTagData | undefined> {
   const changes = await changesOfTag(repo, tag, caller, history);
   if (changes.length === 0) return undefined;
-  return { repo, tag, changes, mayRestore: policy.allows(caller, 'create', repo) };
+  return { repo, tag, changes, actions: actionsIn(repo, caller) };
 }
 
 async function changesOfTag(

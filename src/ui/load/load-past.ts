@@ -1,5 +1,5 @@
 import type { Caller } from '../../access/access.ts';
-import type { Badges, ManifestDetails, ManifestSummary } from '../../inspection/interface.ts';
+import type { Badges, ManifestDetails } from '../../inspection/interface.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
@@ -7,8 +7,9 @@ import { type Moment, secondOf, type TimeMoment } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
 import type { PastPlace } from '../addresses.ts';
 import type { TagOrder } from '../models/tag-order.ts';
+import type { Actions } from './actions.ts';
 import { loadTravel, type Travel } from './load-travel.ts';
-import { badgesOf, summariesOf, type TagEntry, tagsOf } from './past-tags.ts';
+import { badgesOf, type PastSummary, summariesOf, type TagEntry, tagsOf } from './past-tags.ts';
 import type { Sources } from './sources.ts';
 
 /** What a tag of the past is today. */
@@ -21,7 +22,7 @@ export interface PastTag extends TagEntry {
   readonly today: Today;
   readonly badges: Badges;
   /** undefined if its bytes were freed, or if there was too much to read. */
-  readonly summary: ManifestSummary | undefined;
+  readonly summary: PastSummary | undefined;
 }
 
 export interface PastRepositoryData {
@@ -68,7 +69,8 @@ export interface PastManifestData {
   readonly pushed: number | undefined;
   /** What the tag is today; undefined for a digest. */
   readonly today: Today | undefined;
-  readonly mayRestore: boolean;
+  /** In the repository of today. */
+  readonly actions: Actions;
 }
 
 const PAGE = 50;
@@ -104,7 +106,7 @@ export async function loadPastRepository(
   ]);
   const { tags, count, folded, newest } = tagsOf(contents, { sort, q, after, limit: PAGE });
   const digests = tags.map(({ digest }) => digest);
-  const summaries = await summariesOf(name, digests, caller, sources.inspection);
+  const summaries = await summariesOf(place, name, digests, caller, sources);
   return {
     ...{ place, name, contents, travel, count, folded },
     tags: tags.map((each) => ({
@@ -129,7 +131,7 @@ export async function loadPastManifest(
   caller: Caller,
   sources: Sources,
 ): Promise<PastManifestData> {
-  const { registry, history, inspection, policy } = sources;
+  const { registry, history, inspection, actionsIn } = sources;
   const name = pastNameOf(place, sources);
   const { descriptor, bytes } = await registry.getManifest(name, reference, caller);
   const { digest } = descriptor;
@@ -145,7 +147,7 @@ export async function loadPastManifest(
     tags: contents.tagsOf(digest),
     pushed: contents.pushed(digest),
     today: reference.kind === 'tag' ? todayOf(reference.tag, digest, today) : undefined,
-    mayRestore: policy.allows(caller, 'create', place.repo),
+    actions: actionsIn(place.repo, caller),
   };
 }
 

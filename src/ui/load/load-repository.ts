@@ -7,6 +7,7 @@ import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
 import type { PinList } from '../../pins/interface.ts';
 import type { Review } from '../../retention/interface.ts';
 import { SORTS, type TagOrder } from '../models/tag-order.ts';
+import type { Actions } from './actions.ts';
 import type { Sources } from './sources.ts';
 
 export interface RepositoryData {
@@ -28,8 +29,7 @@ export interface RepositoryData {
   readonly deleted: readonly DeletedTag[];
   /** What is kept of it, whatever is deleted. */
   readonly pins: PinList;
-  readonly mayDelete: boolean;
-  readonly mayPin: boolean;
+  readonly actions: Actions;
 }
 
 export interface DeletedTag {
@@ -57,7 +57,7 @@ export async function loadRepository(
   caller: Caller,
   sources: Sources,
 ): Promise<RepositoryData> {
-  const { history, overview, retention, pins, policy } = sources;
+  const { history, overview, retention, pins, actionsIn } = sources;
   const contents = await history.contents(repo, undefined, caller);
   const limit = undo === undefined ? CHANGES : UNDO_CHANGES;
   const [page, newest, { changes }, storage] = await Promise.all([
@@ -81,8 +81,7 @@ export async function loadRepository(
     changes: changes.slice(0, CHANGES),
     deleted: undo === undefined ? [] : deletedSince(undo, changes, contents),
     pins: pinned,
-    mayDelete: policy.allows(caller, 'delete', repo),
-    mayPin: pins.mayPin(caller),
+    actions: actionsIn(repo, caller),
   };
 }
 

@@ -1,14 +1,20 @@
 import type { Caller } from '../../access/access.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { StorageReport, Totals } from '../../overview/interface.ts';
-import type { Explanation, ReviewedRule } from '../../retention/interface.ts';
+import type { Explanation, ReviewedRule, ShownOutlook } from '../../retention/interface.ts';
 import type { MappedPart, StorageMap } from '../models/storage-map.ts';
 import type { Sources } from './sources.ts';
 
 export type StorageData =
   /** The visitor may not list repositories. */
   | { readonly kind: 'forbidden' }
-  | { readonly kind: 'all'; readonly report: StorageReport; readonly map: StorageMap; readonly totals: Totals }
+  | {
+      readonly kind: 'all';
+      readonly report: StorageReport;
+      readonly map: StorageMap;
+      readonly totals: Totals;
+      readonly outlook: ShownOutlook;
+    }
   | {
       readonly kind: 'repository';
       readonly repo: RepositoryName;
@@ -27,6 +33,8 @@ const MAPPED = { repositories: 100, parts: 50 };
 const PARTS = 40;
 /** Tags of one repository whose fate is told. */
 const FATES = 50;
+/** Tags of all repositories that go first. */
+const UPCOMING = 20;
 
 /** The beginning of a digest, which the search understands. */
 const DIGEST_CHARACTERS = 'sha256:'.length + 16;
@@ -41,8 +49,12 @@ export async function loadStorage(
 ): Promise<StorageData> {
   if (repo === undefined) {
     if (!policy.allowsRegistry(caller, 'catalog')) return { kind: 'forbidden' };
-    const [report, totals] = await Promise.all([overview.storage(DRAWN, caller), overview.totals(caller)]);
-    return { kind: 'all', report, map: storageMapOf(report), totals };
+    const [report, totals, outlook] = await Promise.all([
+      overview.storage(DRAWN, caller),
+      overview.totals(caller),
+      retention.outlook(UPCOMING, caller),
+    ]);
+    return { kind: 'all', report, map: storageMapOf(report), totals, outlook };
   }
   const [report, explanation, { rule }] = await Promise.all([
     overview.storage({ repo, repositories: 1, parts: PARTS }, caller),

@@ -1,15 +1,13 @@
 import { unreachable } from '../../oci/errors.ts';
-import type { ReviewedRule, TagFate } from '../../retention/interface.ts';
+import type { ReviewedEntry, ReviewedRule, TagFate } from '../../retention/interface.ts';
 import { formatDuration, formatNumber } from '../format.ts';
-
-type Entry = NonNullable<ReviewedRule['keep']>[number];
 
 const ALL = '*';
 /** Patterns of one entry that are named. */
 const MAX_PATTERNS = 6;
 
 /** What an entry of `keep` keeps: `the newest 20 of main-*`. Pure. */
-export function entryText({ tags, which }: Entry): string {
+export function entryText({ tags, which }: ReviewedEntry): string {
   const isAll = tags.includes(ALL);
   const named = tags.slice(0, MAX_PATTERNS).join(', ') + (tags.length > MAX_PATTERNS ? ', …' : '');
   const of = isAll ? '' : ` of ${named}`;

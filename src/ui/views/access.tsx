@@ -16,7 +16,7 @@ interface AccessProps {
 
 /** Accounts, robots and rules, for administrators. */
 export function Access({ data, query, viewer }: AccessProps) {
-  const { description, accounts, robots, answer } = data;
+  const { description, accounts, answer } = data;
   const { source } = description;
   return (
     <>
@@ -42,7 +42,7 @@ export function Access({ data, query, viewer }: AccessProps) {
           {(source === 'rules' || source === 'accounts') && (
             <Explain query={query} answer={answer} description={description} />
           )}
-          <RobotsCard robots={robots} source={source} q={query.q} viewer={viewer} />
+          <RobotsCard data={data} q={query.q} viewer={viewer} />
           {source !== 'open' && <Rules description={description} />}
         </div>
         <div class="column-side">

@@ -34,6 +34,7 @@ function access(text: string): AccessData {
     description,
     accounts: { items: [{ name: text, groups: [text] }], count: 1 },
     robots: { items: [robot(text)], count: 1 },
+    changesRefused: undefined,
     answer: {
       kind: 'explained',
       explained: {

@@ -1,11 +1,10 @@
 import type { LayerChange, ManifestComparison, PackageChange } from '../../inspection/interface.ts';
 import type { FieldDifference } from '../../past/manifest-diff.ts';
 import { compareAddress, digestAddress, type Place } from '../addresses.ts';
-import { DigestText, Size } from '../components/basics.tsx';
+import { Card, DigestText, NotShown, Size } from '../components/basics.tsx';
 import { ChangeMark, kindOfChange } from '../components/change-mark.tsx';
 import { CommandText } from '../components/command-text.tsx';
 import { ComparedBars } from '../components/compared-bars.tsx';
-import { Icon } from '../components/icon.tsx';
 import { cut, formatBytes, formatCount, formatNumber } from '../format.ts';
 import type { ComparisonRequest } from '../load/load-comparison.ts';
 import { groupFields } from '../models/field-groups.ts';
@@ -24,20 +23,17 @@ interface PlatformsProps {
 export function PlatformsCard({ request, comparison: { platforms }, places }: PlatformsProps) {
   const { a, b } = request;
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="layers" />
-          Platforms
-        </h2>
-        {request.platform !== '' && (
-          <div class="card-aside">
-            <a class="button button-small" href={compareAddress({ a, b })}>
-              All platforms
-            </a>
-          </div>
-        )}
-      </header>
+    <Card
+      title="Platforms"
+      icon="layers"
+      aside={
+        request.platform === '' ? undefined : (
+          <a class="button button-small" href={compareAddress({ a, b })}>
+            All platforms
+          </a>
+        )
+      }
+    >
       <table class="table compared">
         <thead>
           <tr>
@@ -72,8 +68,8 @@ export function PlatformsCard({ request, comparison: { platforms }, places }: Pl
           ))}
         </tbody>
       </table>
-      <More count={platforms.length - MAX_ROWS} />
-    </section>
+      <NotShown count={platforms.length - MAX_ROWS} />
+    </Card>
   );
 }
 
@@ -85,14 +81,7 @@ function Digest({ digest, place }: { readonly digest: string | undefined; readon
 /** The layers, those that are gone where they were, with their sizes side by side. */
 export function LayersCard({ comparison: { layers } }: { readonly comparison: ManifestComparison }) {
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="layers" />
-          Layers
-        </h2>
-        <span class="muted">{sumsOf(layers)}</span>
-      </header>
+    <Card title="Layers" icon="layers" note={sumsOf(layers)}>
       <ComparedBars layers={layers} />
       <table class="table compared">
         <thead>
@@ -113,8 +102,8 @@ export function LayersCard({ comparison: { layers } }: { readonly comparison: Ma
           ))}
         </tbody>
       </table>
-      <More count={layers.length - MAX_ROWS} />
-    </section>
+      <NotShown count={layers.length - MAX_ROWS} />
+    </Card>
   );
 }
 
@@ -161,14 +150,7 @@ function sumsOf(layers: readonly LayerChange[]): string {
 export function FieldsCard({ fields }: { readonly fields: readonly FieldDifference[] }) {
   const shown = fields.slice(0, MAX_ROWS);
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="list" />
-          Config and annotations
-        </h2>
-        <span class="muted">{formatCount(fields.length, 'difference')}</span>
-      </header>
+    <Card title="Config and annotations" icon="list" note={formatCount(fields.length, 'difference')}>
       <table class="table compared values">
         <ValueHead name="Name" />
         {groupFields(shown).map(({ title, fields: own }) => (
@@ -184,8 +166,8 @@ export function FieldsCard({ fields }: { readonly fields: readonly FieldDifferen
           </tbody>
         ))}
       </table>
-      <More count={fields.length - MAX_ROWS} />
-    </section>
+      <NotShown count={fields.length - MAX_ROWS} />
+    </Card>
   );
 }
 
@@ -193,16 +175,15 @@ export function FieldsCard({ fields }: { readonly fields: readonly FieldDifferen
 export function PackagesCard({ packages }: { readonly packages: NonNullable<ManifestComparison['packages']> }) {
   const { items, count, same } = packages;
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="box" />
-          Packages
-        </h2>
-        <span class="muted">
+    <Card
+      title="Packages"
+      icon="box"
+      note={
+        <>
           {formatCount(count, 'change')}, {formatNumber(same)} the same
-        </span>
-      </header>
+        </>
+      }
+    >
       {items.length === 0 ? (
         <p class="card-text muted">Both bills of materials have the same packages.</p>
       ) : (
@@ -220,8 +201,8 @@ export function PackagesCard({ packages }: { readonly packages: NonNullable<Mani
           </tbody>
         </table>
       )}
-      <More count={count - MAX_ROWS} />
-    </section>
+      <NotShown count={count - MAX_ROWS} />
+    </Card>
   );
 }
 
@@ -273,8 +254,4 @@ function Value({ text }: { readonly text: string | undefined }) {
   // An empty text, and an object without fields, say by their name that they are there.
   if (text === '' || text === '{}') return <span class="muted">set</span>;
   return <code>{cut(text, MAX_VALUE)}</code>;
-}
-
-function More({ count }: { readonly count: number }) {
-  return count <= 0 ? null : <p class="card-text muted">{formatNumber(count)} more are not shown.</p>;
 }

@@ -3,9 +3,8 @@ import type { ManifestAddress } from '../../past/comparable.ts';
 import { secondOf } from '../../past/moment.ts';
 import type { DiffMoment, RepositoryDiff, TagDifference } from '../../past/repository-diff.ts';
 import { compareManifests, manifestAddress, type Place, repositoryAddress } from '../addresses.ts';
-import { DigestText, Notice, Size } from '../components/basics.tsx';
+import { Card, DigestText, Notice, NotShown, Size } from '../components/basics.tsx';
 import { ChangeMark, kindOfChange } from '../components/change-mark.tsx';
-import { Icon } from '../components/icon.tsx';
 import { formatCount, formatNumber, formatTime } from '../format.ts';
 import type { ComparisonData } from '../load/load-comparison.ts';
 import { sizeChange } from '../models/size-change.ts';
@@ -31,23 +30,14 @@ export function RepositoryComparison({ result: { repo, diff } }: Props) {
           Nothing was changed between these moments.
         </Notice>
       )}
-      <section class="card card-flush">
-        <header class="card-head">
-          <h2>
-            <Icon name="tag" />
-            Tags
-          </h2>
-          <span class="muted">{formatCount(tags.count, 'difference')}</span>
-        </header>
+      <Card title="Tags" icon="tag" note={formatCount(tags.count, 'difference')}>
         {tags.items.length === 0 ? (
           <p class="card-text muted">Every tag is the same.</p>
         ) : (
           <TagTable repo={repo} diff={diff} />
         )}
-        {tags.count > MAX_ROWS && (
-          <p class="card-text muted">{formatNumber(tags.count - MAX_ROWS)} more are not shown.</p>
-        )}
-      </section>
+        <NotShown count={tags.count - MAX_ROWS} />
+      </Card>
       <p class="muted">
         {`Manifests: ${formatNumber(manifests.added.count)} added, ${formatNumber(manifests.gone.count)} gone. Blobs: ${formatNumber(blobs.added)} added, ${formatNumber(blobs.gone)} gone.`}
       </p>

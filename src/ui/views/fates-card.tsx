@@ -1,8 +1,8 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { Explanation, ReviewedRule, TagFate } from '../../retention/interface.ts';
+import type { Explanation, Goes, ReviewedRule, TagFate } from '../../retention/interface.ts';
 import { manifestAddress } from '../addresses.ts';
 import { Badge, Card, Empty, Size } from '../components/basics.tsx';
-import { Until } from '../components/retention-fate.tsx';
+import { GoesBadge } from '../components/retention-fate.tsx';
 import { cut, formatCount, formatNumber } from '../format.ts';
 import { entryText } from '../models/retention-text.ts';
 
@@ -49,7 +49,7 @@ export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
                   </a>
                 </th>
                 <td data-label="Goes">
-                  <Going fate={fate} now={now} />
+                  <GoesBadge goes={goesOf(fate)} now={now} />
                 </td>
                 <td data-label="Because">{reasonsOf(fate, rule)}</td>
               </tr>
@@ -74,14 +74,10 @@ export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
   );
 }
 
-function Going({ fate: { isKept, until }, now }: { readonly fate: TagFate; readonly now: number }) {
-  if (!isKept) return <Badge tone="bad">at the next run</Badge>;
-  if (until === undefined) return <Badge tone="good">stays</Badge>;
-  return (
-    <Badge tone="warm">
-      <Until at={until} now={now} />
-    </Badge>
-  );
+/** undefined: it stays. */
+function goesOf({ isKept, until }: TagFate): Goes | undefined {
+  if (!isKept) return 'now';
+  return until === undefined ? undefined : { at: until };
 }
 
 function reasonsOf({ isKept, isImmutable, keptBy }: TagFate, { keep }: ReviewedRule): string {

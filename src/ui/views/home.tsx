@@ -2,7 +2,7 @@ import type { RepositoryName } from '../../oci/names.ts';
 import type { RepositoriesPage, RepositorySort, RepositorySummary } from '../../overview/interface.ts';
 import { secondOf } from '../../past/moment.ts';
 import { homeAddress, momentAddress, repositoryAddress } from '../addresses.ts';
-import { Empty, Size, Time } from '../components/basics.tsx';
+import { Card, Empty, NextPage, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Forbidden, Incomplete, TotalNumbers } from '../components/overview-parts.tsx';
 import { Crumbs, PathName } from '../components/repository-path.tsx';
@@ -129,13 +129,11 @@ interface ListProps {
 
 function List({ page: { items, next }, q, under, sort, now }: ListProps) {
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="box" />
-          {q === '' ? 'All' : 'Names'}
-        </h2>
-        <nav class="orders card-aside" aria-label="Order">
+    <Card
+      title={q === '' ? 'All' : 'Names'}
+      icon="box"
+      aside={
+        <nav class="orders" aria-label="Order">
           {SORTS.map(([order, name]) => (
             <a
               key={order}
@@ -146,7 +144,8 @@ function List({ page: { items, next }, q, under, sort, now }: ListProps) {
             </a>
           ))}
         </nav>
-      </header>
+      }
+    >
       <table class="table repositories">
         <thead>
           <tr>
@@ -176,12 +175,10 @@ function List({ page: { items, next }, q, under, sort, now }: ListProps) {
       </table>
       {next !== undefined && (
         <footer class="card-foot">
-          <a class="button" href={homeAddress({ q, under, sort, after: next })}>
-            Next page <Icon name="arrow" />
-          </a>
+          <NextPage href={homeAddress({ q, under, sort, after: next })} />
         </footer>
       )}
-    </section>
+    </Card>
   );
 }
 

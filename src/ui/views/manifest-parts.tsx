@@ -3,7 +3,6 @@ import type { Sharers } from '../../overview/interface.ts';
 import { digestAddress, type Place } from '../addresses.ts';
 import { Badge, Card, DigestText, Size } from '../components/basics.tsx';
 import { CommandText } from '../components/command-text.tsx';
-import { Icon } from '../components/icon.tsx';
 import { COLOURS, LayerBar } from '../components/layer-bar.tsx';
 import { SharedWith } from '../components/shared-with.tsx';
 import { cut, formatBytes, formatCount } from '../format.ts';
@@ -24,14 +23,7 @@ interface PlatformsProps {
 /** The images of an index. */
 export function PlatformsCard({ repo, details: { platforms, attached }, sharers }: PlatformsProps) {
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="layers" />
-          Platforms
-        </h2>
-        <span class="muted">{formatCount(platforms.length, 'manifest')}</span>
-      </header>
+    <Card title="Platforms" icon="layers" note={formatCount(platforms.length, 'manifest')}>
       <table class="table">
         <thead>
           <tr>
@@ -64,7 +56,7 @@ export function PlatformsCard({ repo, details: { platforms, attached }, sharers 
           ))}
         </tbody>
       </table>
-    </section>
+    </Card>
   );
 }
 
@@ -149,14 +141,7 @@ export function PartsCard({
   readonly sharers: SharersOf;
 }) {
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="file" />
-          Content
-        </h2>
-        <span class="muted">{formatCount(layers.length, 'part')}</span>
-      </header>
+    <Card title="Content" icon="file" note={formatCount(layers.length, 'part')}>
       <table class="table">
         <thead>
           <tr>
@@ -185,6 +170,6 @@ export function PartsCard({
           ))}
         </tbody>
       </table>
-    </section>
+    </Card>
   );
 }

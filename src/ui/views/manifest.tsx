@@ -3,6 +3,7 @@ import { compareAddress, repositoryAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
 import { Badge, Card } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
+import { WritesAreOff } from '../components/refusals.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
 import { FateBadge, FateLine } from '../components/retention-fate.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
@@ -56,6 +57,7 @@ export function Manifest({ data, viewer }: ManifestProps) {
         </a>
       </div>
       <FateLine fate={fate} now={viewer.now} />
+      <WritesAreOff repo={repo} actions={data.actions} />
       {description !== undefined && <p class="lead">{cut(description, MAX_DESCRIPTION)}</p>}
       <AboutLinks about={aboutOf(details)} />
       <Summary place={repo} details={details} sharers={data.sharers} pushed={data.pushed} now={viewer.now} />

@@ -1,7 +1,7 @@
 import type { TimeMoment } from '../../past/moment.ts';
-import { HOME, loginAddress, momentAddress, repositoryAddress } from '../addresses.ts';
-import { Empty, Size, Time } from '../components/basics.tsx';
-import { Icon } from '../components/icon.tsx';
+import { HOME, momentAddress, repositoryAddress } from '../addresses.ts';
+import { Card, Empty, NextPage, Size, Time } from '../components/basics.tsx';
+import { Forbidden } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { Ribbon } from '../components/ribbon.tsx';
 import { formatNumber } from '../format.ts';
@@ -20,7 +20,11 @@ export function PastHome({ data, at, viewer }: Props) {
     <>
       <Ribbon at={at} back={HOME} named="" travel={undefined} now={viewer.now} />
       <h1>Repositories</h1>
-      {data.kind === 'forbidden' ? <Forbidden viewer={viewer} /> : <List data={data} at={at} now={viewer.now} />}
+      {data.kind === 'forbidden' ? (
+        <Forbidden viewer={viewer} address="/ui/at/<moment>/repositories/<name>" />
+      ) : (
+        <List data={data} at={at} now={viewer.now} />
+      )}
     </>
   );
 }
@@ -40,14 +44,7 @@ function List({ data: { items, next }, at, now }: ListProps) {
     );
   }
   return (
-    <section class="card card-flush">
-      <header class="card-head">
-        <h2>
-          <Icon name="box" />
-          By name
-        </h2>
-        <span class="muted">search, totals and sharing are known only for now</span>
-      </header>
+    <Card title="By name" icon="box" note="search, totals and sharing are known only for now">
       <table class="table repositories">
         <thead>
           <tr>
@@ -72,12 +69,10 @@ function List({ data: { items, next }, at, now }: ListProps) {
       {items.length === 0 && <p class="card-text muted">None of the names that were looked at so far existed then.</p>}
       {next !== undefined && (
         <footer class="card-foot">
-          <a class="button" href={momentAddress(at, { after: next })}>
-            Next page <Icon name="arrow" />
-          </a>
+          <NextPage href={momentAddress(at, { after: next })} />
         </footer>
       )}
-    </section>
+    </Card>
   );
 }
 
@@ -105,22 +100,5 @@ function Row({ item: { repo, tags, bytes, changed }, at, now }: RowProps) {
         {changed === undefined ? '–' : <Time at={Date.parse(changed)} now={now} />}
       </td>
     </tr>
-  );
-}
-
-function Forbidden({ viewer }: { readonly viewer: Viewer }) {
-  const canLogIn = viewer.name === undefined && viewer.canLogIn;
-  return (
-    <Empty icon="lock" title={canLogIn ? 'Log in to see repositories' : 'You may not list repositories'}>
-      {canLogIn ? (
-        <a class="button button-main" href={loginAddress(viewer.address)}>
-          Log in
-        </a>
-      ) : (
-        <p>
-          Open one by its address: <code>/ui/at/&lt;moment&gt;/repositories/&lt;name&gt;</code>
-        </p>
-      )}
-    </Empty>
   );
 }

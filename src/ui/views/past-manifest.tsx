@@ -104,11 +104,12 @@ interface TodayProps extends Props {
 }
 
 /** What became of the tag, and how to get back what it was. */
-function TodayCard({ data: { place, details, mayRestore }, tag, today, viewer }: TodayProps) {
+function TodayCard({ data: { place, details, actions }, tag, today, viewer }: TodayProps) {
   const { repo, at } = place;
   const { digest } = details;
   const reference = { kind: 'tag', tag } as const;
-  const canRestore = mayRestore && viewer.passive === undefined && today.kind !== 'same';
+  const refusal = today.kind === 'gone' ? actions.addTag : actions.moveTag;
+  const canRestore = refusal === undefined && today.kind !== 'same';
   return (
     <Card title="Today" icon="tag" aside={<TodayBadge today={today} />}>
       <div class="today">

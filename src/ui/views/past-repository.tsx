@@ -1,19 +1,19 @@
 import { formatComparable } from '../../past/comparable.ts';
 import { compareAddress, manifestAddress, type PastPlace, repositoryAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
-import { Badge, Card, DigestText, Empty, Size, Time } from '../components/basics.tsx';
+import { Badge, Card, DigestText, Empty, NextPage, Size, Time } from '../components/basics.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
 import { PastCrumbs, Ribbon } from '../components/ribbon.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
+import { ContentBadges, PlatformsCell, TagCount, TagListTools } from '../components/tag-list.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import { cut, formatCount } from '../format.ts';
 import { aboutOf } from '../load/about.ts';
 import type { PastRepositoryData, PastTag, Today } from '../load/load-past.ts';
-import { KIND_NAMES } from '../models/content-kind.ts';
 import { pullCommands } from '../models/pull-commands.ts';
-import { ORDER_NAMES, TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
+import type { TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
 
 interface Props {
@@ -107,42 +107,13 @@ function TagCard({ data, sort, q, viewer }: Props) {
   const { place, tags, count, folded, next } = data;
   const isEmpty = count === 0 && q === '';
   return (
-    <section class="card card-flush" id="tags" data-live>
-      <header class="card-head">
-        <h2>
-          <Icon name="tag" />
-          Tags
-        </h2>
-        {!isEmpty && (
-          <div class="card-aside">
-            <form class="filter" action={repositoryAddress(place)} method="get" data-live-form>
-              <Icon name="search" />
-              <input
-                type="search"
-                name="q"
-                value={q}
-                placeholder="Filter"
-                aria-label="Filter tags"
-                maxLength={255}
-                autocomplete="off"
-                spellcheck={false}
-              />
-              {sort !== 'time' && <input type="hidden" name="sort" value={sort} />}
-            </form>
-            <nav class="orders" aria-label="Order">
-              {TAG_ORDERS.map((order) => (
-                <a
-                  key={order}
-                  href={repositoryAddress(place, { sort: order, q })}
-                  aria-current={order === sort ? 'true' : undefined}
-                >
-                  {ORDER_NAMES[order]}
-                </a>
-              ))}
-            </nav>
-          </div>
-        )}
-      </header>
+    <Card
+      title="Tags"
+      icon="tag"
+      id="tags"
+      isLive
+      aside={isEmpty ? undefined : <TagListTools place={place} sort={sort} q={q} />}
+    >
       {isEmpty ? (
         <Empty icon="tag" title="It had no tags">
           <p>Go to another moment, or back to now.</p>
@@ -174,19 +145,12 @@ function TagCard({ data, sort, q, viewer }: Props) {
             </tbody>
           </table>
           <footer class="card-foot">
-            <span class="muted">
-              {q === '' ? formatCount(count, 'tag') : `${formatCount(count, 'tag')} found`}
-              {folded > 0 && q === '' && <> · {formatCount(folded, 'tag')} of signatures folded into these</>}
-            </span>
-            {next !== undefined && (
-              <a class="button" href={repositoryAddress(place, { sort, q, after: next })}>
-                Next page <Icon name="arrow" />
-              </a>
-            )}
+            <TagCount count={count} folded={folded} q={q} />
+            {next !== undefined && <NextPage href={repositoryAddress(place, { sort, q, after: next })} />}
           </footer>
         </>
       )}
-    </section>
+    </Card>
   );
 }
 
@@ -196,11 +160,8 @@ interface LineProps {
   readonly now: number;
 }
 
-const SHOWN_PLATFORMS = 3;
-
 function TagLine({ place, row: { tag, digest, set, today, badges, summary }, now }: LineProps) {
   const { platforms = [], kind, total, isAttested = false } = summary ?? {};
-  const more = platforms.length - SHOWN_PLATFORMS;
   return (
     <tr>
       <th scope="row">
@@ -209,23 +170,13 @@ function TagLine({ place, row: { tag, digest, set, today, badges, summary }, now
         </a>
         <span class="badges">
           {today.kind !== 'same' && <TodayBadge today={today} />}
-          {kind !== undefined && kind !== 'image' && kind !== 'index' && <Badge>{KIND_NAMES[kind]}</Badge>}
-          {badges.signed && <Badge tone="good">Signed</Badge>}
-          {badges.sbom && <Badge tone="accent">SBOM</Badge>}
-          {(badges.attested || isAttested) && <Badge tone="accent">Attested</Badge>}
+          <ContentBadges kind={kind} badges={{ ...badges, attested: badges.attested || isAttested }} />
         </span>
       </th>
       <td data-label="Digest">
         <DigestText digest={digest} href={manifestAddress(place, { kind: 'digest', digest })} />
       </td>
-      <td data-label="Platforms" class="platforms" title={more > 0 ? cut(platforms.join(', '), 500) : undefined}>
-        {platforms.length === 0 ? (
-          <span class="muted">–</span>
-        ) : (
-          platforms.slice(0, SHOWN_PLATFORMS).map((each, at) => <code key={at}>{cut(each, 60)}</code>)
-        )}
-        {more > 0 && <span class="muted">+{more}</span>}
-      </td>
+      <PlatformsCell platforms={platforms} />
       <td data-label="Size" class="number">
         {total === undefined ? '–' : <Size bytes={total} />}
       </td>

@@ -26,7 +26,7 @@ const SHOWN_PINS = 20;
 /** What is kept of a repository whatever is deleted, and a form that pins what it has now. */
 export function PinsCard({ data, viewer }: PinsProps) {
   const { pins, unreadable } = data.pins;
-  const canPin = viewer.passive === undefined && data.mayPin;
+  const canPin = data.actions.pin === undefined;
   if (pins.length === 0 && unreadable === 0 && !canPin) return null;
   return (
     <Card title="Pins" icon="pin" id="pins">
@@ -84,7 +84,7 @@ export function PinsCard({ data, viewer }: PinsProps) {
 
 function PinLine({ pin, data, viewer }: PinsProps & { readonly pin: Pin }) {
   const { id, name, moment, until, by, repositories } = pin;
-  const canEnd = viewer.passive === undefined && data.mayPin && repositories === 1;
+  const canEnd = data.actions.pin === undefined && repositories === 1;
   return (
     <li>
       <div class="pin-about">

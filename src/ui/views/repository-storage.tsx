@@ -1,5 +1,5 @@
 import { homeAddress, repositoryAddress, STORAGE } from '../addresses.ts';
-import { Card, DigestText, Size } from '../components/basics.tsx';
+import { Card, Size } from '../components/basics.tsx';
 import { Figure, Incomplete } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { HEIGHT, Tile, Treemap, WIDTH } from '../components/treemap.tsx';
@@ -8,7 +8,7 @@ import { type StorageData, storageMapOf } from '../load/load-storage.ts';
 import { layOutParts, type PartBox } from '../models/treemap.ts';
 import type { Viewer } from '../viewer.ts';
 import { FatesCard } from './fates-card.tsx';
-import { Expiring, sharersText, Unused } from './storage-parts.tsx';
+import { ContentTable, sharersText, Unused } from './storage-parts.tsx';
 
 type One = Extract<StorageData, { readonly kind: 'repository' }>;
 
@@ -43,7 +43,6 @@ export function RepositoryStorage({ data, viewer }: { readonly data: One; readon
       <div class="columns">
         <div class="column-main">
           <FatesCard explanation={explanation} rule={rule} repo={repo} now={now} />
-          {report.expiring.length > 0 && <Expiring expiring={report.expiring} />}
           <Unused report={report} now={now} />
         </div>
         <div class="column-side">{item !== undefined && <Parts item={item} />}</div>
@@ -101,34 +100,7 @@ function PartTile({ box }: { readonly box: PartBox }) {
 function Parts({ item: { parts, rest } }: { readonly item: Item }) {
   return (
     <Card title="Blobs and manifests" icon="layers">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Shared with
-            </th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {parts.map(({ digest, bytes, sharedWith }) => (
-            <tr key={digest}>
-              <th scope="row">
-                <DigestText digest={digest} href={homeAddress({ q: digest })} />
-              </th>
-              <td class="number" data-label="Shared with">
-                {sharersText(sharedWith)}
-              </td>
-              <td class="number" data-label="Size">
-                <Size bytes={bytes} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <ContentTable contents={parts} />
       {rest.count > 0 && (
         <footer class="card-foot">
           <span class="muted">

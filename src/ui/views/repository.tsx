@@ -7,13 +7,14 @@ import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
+import { WritesAreOff } from '../components/refusals.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import { FormToken } from '../document.tsx';
 import { cut, formatCount } from '../format.ts';
 import { aboutOf } from '../load/about.ts';
-import type { DeletedTag, RepositoryData } from '../load/load-repository.ts';
+import type { RepositoryData } from '../load/load-repository.ts';
 import { pullCommands } from '../models/pull-commands.ts';
 import type { TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
@@ -42,7 +43,8 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
       </div>
       {details?.description !== undefined && <p class="lead">{cut(details.description, MAX_DESCRIPTION)}</p>}
       {details !== undefined && <AboutLinks about={aboutOf(details)} />}
-      {deleted.length > 0 && <Undo repo={repo} deleted={deleted} viewer={viewer} />}
+      <WritesAreOff repo={repo} actions={data.actions} />
+      {deleted.length > 0 && <Undo data={data} viewer={viewer} />}
       <div class="columns">
         <div class="column-main">
           <TagCard data={data} sort={sort} q={q} viewer={viewer} />
@@ -124,12 +126,10 @@ function Facts({ data: { contents, page, shared }, now }: { readonly data: Repos
 }
 
 function Undo({
-  repo,
-  deleted,
+  data: { repo, deleted, actions },
   viewer,
 }: {
-  readonly repo: RepositoryName;
-  readonly deleted: readonly DeletedTag[];
+  readonly data: RepositoryData;
   readonly viewer: Viewer;
 }) {
   return (
@@ -148,7 +148,7 @@ function Undo({
             <>Deleted {formatCount(deleted.length, 'tag')}.</>
           )}
         </span>
-        {viewer.passive === undefined && (
+        {actions.addTag === undefined && (
           <button type="submit" class="button">
             <Icon name="undo" />
             Undo

@@ -3,20 +3,20 @@ import { accessAddress, ROBOTS } from '../addresses.ts';
 import { Badge, Card, Command, Empty, Notice, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { FormToken } from '../document.tsx';
-import { formatActor, formatCount, formatNumber, formatTime } from '../format.ts';
-import type { Listed } from '../load/load-access.ts';
+import { formatActor, formatCount, formatNumber, formatTime, sentence } from '../format.ts';
+import type { AccessData } from '../load/load-access.ts';
 import type { Viewer } from '../viewer.ts';
 
 interface RobotsProps {
-  readonly robots: Listed<RobotSummary>;
-  readonly source: AccessSource;
+  readonly data: Pick<AccessData, 'robots' | 'description' | 'changesRefused'>;
   readonly q: string;
   readonly viewer: Viewer;
 }
 
 /** The accounts of machines, with forms to create, rotate and revoke them. */
-export function RobotsCard({ robots, source, q, viewer }: RobotsProps) {
-  const mayAct = viewer.passive === undefined && source !== 'open';
+export function RobotsCard({ data: { robots, description, changesRefused }, q, viewer }: RobotsProps) {
+  const { source } = description;
+  const mayAct = viewer.passive === undefined && changesRefused === undefined;
   return (
     <Card title="Robots" icon="robot" aside={<span class="muted">{formatCount(robots.count, 'robot')}</span>}>
       {robots.count === 0 ? (
@@ -49,6 +49,9 @@ export function RobotsCard({ robots, source, q, viewer }: RobotsProps) {
         </p>
       )}
       {mayAct && <CreateForm viewer={viewer} />}
+      {source !== 'open' && changesRefused !== undefined && (
+        <p class="card-foot muted">{sentence(changesRefused.message)}</p>
+      )}
       {source === 'open' && robots.count > 0 && (
         <p class="card-foot muted">Without accounts robots cannot log in. “marina robot” manages them.</p>
       )}
@@ -56,7 +59,7 @@ export function RobotsCard({ robots, source, q, viewer }: RobotsProps) {
   );
 }
 
-function NoRobots({ source, q }: Pick<RobotsProps, 'source' | 'q'>) {
+function NoRobots({ source, q }: { readonly source: AccessSource; readonly q: string }) {
   if (q !== '') return <Empty icon="robot" title="No robot has such a name" />;
   return (
     <Empty icon="robot" title="There are no robots">

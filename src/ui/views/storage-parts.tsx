@@ -1,8 +1,8 @@
-import type { StorageReport } from '../../overview/interface.ts';
+import type { RepositoryName } from '../../oci/names.ts';
+import type { StoragePart, StorageReport } from '../../overview/interface.ts';
 import { homeAddress, manifestAddress, storageAddress } from '../addresses.ts';
 import { Card, DigestText, Empty, Size, Time } from '../components/basics.tsx';
 import { PathName } from '../components/repository-path.tsx';
-import { formatCount } from '../format.ts';
 
 /** Parts of the page of the storage, of all repositories or of one. */
 
@@ -17,43 +17,57 @@ export function sharersText(sharedWith: number | undefined): string {
   return sharedWith >= MAX_SHARERS ? `${MAX_SHARERS} or more` : String(sharedWith);
 }
 
-/** The largest blobs and manifests of all repositories. */
-export function Largest({ largest }: Pick<StorageReport, 'largest'>) {
+interface Content extends StoragePart {
+  /** Where it is, if it is not the repository of the page. */
+  readonly repository?: RepositoryName;
+}
+
+/** Blobs and manifests with their sizes. */
+export function ContentTable({ contents }: { readonly contents: readonly Content[] }) {
   return (
-    <Card title="Largest blobs" icon="layers">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Shared with
-            </th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {largest.slice(0, SHOWN).map(({ digest, bytes, sharedWith, repository }) => (
-            <tr key={digest}>
-              <th scope="row">
-                <DigestText digest={digest} href={homeAddress({ q: digest })} />
+    <table class="table">
+      <thead>
+        <tr>
+          <th scope="col">Digest</th>
+          <th scope="col" class="number">
+            Shared with
+          </th>
+          <th scope="col" class="number">
+            Size
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {contents.map(({ digest, bytes, sharedWith, repository }) => (
+          <tr key={digest}>
+            <th scope="row">
+              <DigestText digest={digest} href={homeAddress({ q: digest })} />
+              {repository !== undefined && (
                 <span class="under">
                   <a class="row-link" href={storageAddress(repository)}>
                     <PathName repo={repository} />
                   </a>
                 </span>
-              </th>
-              <td class="number" data-label="Shared with">
-                {sharersText(sharedWith)}
-              </td>
-              <td class="number" data-label="Size">
-                <Size bytes={bytes} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+              )}
+            </th>
+            <td class="number" data-label="Shared with">
+              {sharersText(sharedWith)}
+            </td>
+            <td class="number" data-label="Size">
+              <Size bytes={bytes} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** The largest blobs and manifests of all repositories. */
+export function Largest({ largest }: Pick<StorageReport, 'largest'>) {
+  return (
+    <Card title="Largest blobs" icon="layers">
+      <ContentTable contents={largest.slice(0, SHOWN)} />
     </Card>
   );
 }
@@ -114,43 +128,6 @@ export function Unused({
             : 'By the last push. Pulls are recorded if a rule of retention has pulledWithin.'}
         </span>
       </footer>
-    </Card>
-  );
-}
-
-/** The tags that retention has announced to delete. */
-export function Expiring({ expiring }: Pick<StorageReport, 'expiring'>) {
-  const shown = expiring.slice(0, SHOWN);
-  return (
-    <Card title="Retention takes next" icon="trash">
-      {shown.length === 0 ? (
-        <Empty icon="check" title="No tag goes within a day">
-          <p>
-            Rules with pushedWithin announce the tags that they delete. Choose a repository above to see why it keeps
-            each tag.
-          </p>
-        </Empty>
-      ) : (
-        <>
-          <ul class="hits">
-            {shown.map(({ repository, tag, digest }) => (
-              <li key={`${repository}:${tag}`}>
-                <a class="row-link" href={manifestAddress(repository, { kind: 'tag', tag })}>
-                  <PathName repo={repository} />:<b>{tag}</b>
-                </a>
-                <DigestText digest={digest} href={manifestAddress(repository, { kind: 'digest', digest })} />
-                <a href={storageAddress(repository)}>Why</a>
-              </li>
-            ))}
-          </ul>
-          <footer class="card-foot">
-            <span class="muted">
-              {formatCount(expiring.length, 'tag goes', 'tags go')} within a day, as the last run of retention announced
-              {shown.length < expiring.length && `; ${shown.length} are shown`}.
-            </span>
-          </footer>
-        </>
-      )}
     </Card>
   );
 }

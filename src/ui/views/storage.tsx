@@ -8,8 +8,9 @@ import { formatBytes, formatCount } from '../format.ts';
 import type { StorageData } from '../load/load-storage.ts';
 import { layOut, type RepositoryBox } from '../models/treemap.ts';
 import type { Viewer } from '../viewer.ts';
+import { KeptCard, OutlookCard } from './outlook-cards.tsx';
 import { RepositoryStorage } from './repository-storage.tsx';
-import { Expiring, Largest, Unused } from './storage-parts.tsx';
+import { Largest, Unused } from './storage-parts.tsx';
 
 interface StorageProps {
   readonly data: StorageData;
@@ -35,7 +36,13 @@ export function Storage({ data, viewer }: StorageProps) {
 
 type All = Extract<StorageData, { readonly kind: 'all' }>;
 
-function AllStorage({ data: { report, map, totals }, viewer }: { readonly data: All; readonly viewer: Viewer }) {
+function AllStorage({
+  data: { report, map, totals, outlook },
+  viewer,
+}: {
+  readonly data: All;
+  readonly viewer: Viewer;
+}) {
   const { now } = viewer;
   const boxes = layOut(map, WIDTH, HEIGHT);
   return (
@@ -61,10 +68,11 @@ function AllStorage({ data: { report, map, totals }, viewer }: { readonly data: 
           <LargestRepositories report={report} />
           <div class="halves">
             <Largest largest={report.largest} />
-            <div class="column-main">
-              <Unused report={report} now={now} />
-              <Expiring expiring={report.expiring} />
-            </div>
+            <Unused report={report} now={now} />
+          </div>
+          <div class="halves">
+            <OutlookCard outlook={outlook} now={now} />
+            <KeptCard outlook={outlook} now={now} />
           </div>
         </>
       )}

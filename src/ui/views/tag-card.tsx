@@ -1,15 +1,17 @@
 import type { RepositoryName } from '../../oci/names.ts';
 import type { TagSummary } from '../../overview/interface.ts';
 import { actionAddress, manifestAddress, repositoryAddress } from '../addresses.ts';
-import { Badge, DigestText, Empty, Size, Time } from '../components/basics.tsx';
+import { Card, DigestText, Empty, NextPage, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
+import { DeletesAreOff } from '../components/refusals.tsx';
 import { FateBadge, FateLine } from '../components/retention-fate.tsx';
+import { ContentBadges, PlatformsCell, TagCount, TagListTools } from '../components/tag-list.tsx';
 import { FormToken } from '../document.tsx';
 import { formatActor, formatCount } from '../format.ts';
+import type { Child } from '../jsx/jsx-runtime.js';
 import type { RepositoryData } from '../load/load-repository.ts';
-import { KIND_NAMES } from '../models/content-kind.ts';
 import { type Fate, fateOf } from '../models/retention-text.ts';
-import { ORDER_NAMES, TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
+import type { TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
 
 interface TagCardProps {
@@ -24,44 +26,15 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
   const { repo, page, next, contents, review } = data;
   const { items, count, folded } = page;
   const isEmpty = contents.counts.tags - folded <= 0;
-  const canDelete = data.mayDelete && viewer.passive === undefined && items.length > 0;
+  const canDelete = data.actions.deleteTag === undefined && items.length > 0;
   return (
-    <section class="card card-flush" id="tags" data-live>
-      <header class="card-head">
-        <h2>
-          <Icon name="tag" />
-          Tags
-        </h2>
-        {!isEmpty && (
-          <div class="card-aside">
-            <form class="filter" action={repositoryAddress(repo)} method="get" data-live-form>
-              <Icon name="search" />
-              <input
-                type="search"
-                name="q"
-                value={q}
-                placeholder="Filter"
-                aria-label="Filter tags"
-                maxLength={255}
-                autocomplete="off"
-                spellcheck={false}
-              />
-              {sort !== 'time' && <input type="hidden" name="sort" value={sort} />}
-            </form>
-            <nav class="orders" aria-label="Order">
-              {TAG_ORDERS.map((order) => (
-                <a
-                  key={order}
-                  href={repositoryAddress(repo, { sort: order, q })}
-                  aria-current={order === sort ? 'true' : undefined}
-                >
-                  {ORDER_NAMES[order]}
-                </a>
-              ))}
-            </nav>
-          </div>
-        )}
-      </header>
+    <Card
+      title="Tags"
+      icon="tag"
+      id="tags"
+      isLive
+      aside={isEmpty ? undefined : <TagListTools place={repo} sort={sort} q={q} />}
+    >
       {isEmpty ? (
         <Empty icon="tag" title="No tags">
           <p>
@@ -75,8 +48,7 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
           <a href={repositoryAddress(repo, { sort })}>Show all tags</a>
         </Empty>
       ) : (
-        <form action={actionAddress(repo, 'delete')} method="post">
-          <FormToken viewer={viewer} />
+        <Chosen repo={repo} canDelete={canDelete} viewer={viewer}>
           <table class={`table tags ${canDelete ? 'tags-chosen' : ''}`}>
             <thead>
               <tr>
@@ -123,19 +95,31 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
                 Delete chosen…
               </button>
             )}
-            <span class="muted">
-              {q === '' ? formatCount(count, 'tag') : `${formatCount(count, 'tag')} found`}
-              {folded > 0 && q === '' && <> · {formatCount(folded, 'tag')} of signatures folded into these</>}
-            </span>
-            {next !== undefined && (
-              <a class="button" href={repositoryAddress(repo, { sort, q, after: next })}>
-                Next page <Icon name="arrow" />
-              </a>
-            )}
+            <TagCount count={count} folded={folded} q={q} />
+            <DeletesAreOff refusal={data.actions.deleteTag} />
+            {next !== undefined && <NextPage href={repositoryAddress(repo, { sort, q, after: next })} />}
           </footer>
-        </form>
+        </Chosen>
       )}
-    </section>
+    </Card>
+  );
+}
+
+interface ChosenProps {
+  readonly repo: RepositoryName;
+  readonly canDelete: boolean;
+  readonly viewer: Viewer;
+  readonly children: Child;
+}
+
+/** The form of the boxes, if tags can be chosen. */
+function Chosen({ repo, canDelete, viewer, children }: ChosenProps) {
+  if (!canDelete) return <>{children}</>;
+  return (
+    <form action={actionAddress(repo, 'delete')} method="post">
+      <FormToken viewer={viewer} />
+      {children}
+    </form>
   );
 }
 
@@ -147,11 +131,8 @@ interface TagLineProps {
   readonly now: number;
 }
 
-const SHOWN_PLATFORMS = 3;
-
 function TagLine({ repo, row, fate, canDelete, now }: TagLineProps) {
   const { tag, digest, kind, total, set, by, platforms, badges } = row;
-  const more = platforms.length - SHOWN_PLATFORMS;
   const isImmutable = fate?.kind === 'immutable';
   return (
     <tr>
@@ -172,10 +153,7 @@ function TagLine({ repo, row, fate, canDelete, now }: TagLineProps) {
           {tag}
         </a>
         <span class="badges">
-          {kind !== 'image' && kind !== 'index' && <Badge>{KIND_NAMES[kind]}</Badge>}
-          {badges.signed && <Badge tone="good">Signed</Badge>}
-          {badges.sbom && <Badge tone="accent">SBOM</Badge>}
-          {badges.attested && <Badge tone="accent">Attested</Badge>}
+          <ContentBadges kind={kind} badges={badges} />
           {!(isImmutable && canDelete) && <FateBadge fate={fate} now={now} />}
         </span>
         <FateLine fate={fate} now={now} />
@@ -183,14 +161,7 @@ function TagLine({ repo, row, fate, canDelete, now }: TagLineProps) {
       <td data-label="Digest">
         <DigestText digest={digest} href={manifestAddress(repo, { kind: 'digest', digest })} />
       </td>
-      <td data-label="Platforms" class="platforms" title={more > 0 ? platforms.join(', ') : undefined}>
-        {platforms.length === 0 ? (
-          <span class="muted">–</span>
-        ) : (
-          platforms.slice(0, SHOWN_PLATFORMS).map((each) => <code key={each}>{each}</code>)
-        )}
-        {more > 0 && <span class="muted">+{more}</span>}
-      </td>
+      <PlatformsCell platforms={platforms} />
       <td data-label="Size" class="number">
         <Size bytes={total} />
       </td>

@@ -5,6 +5,7 @@ import { Badge, Card, Empty } from '../components/basics.tsx';
 import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
+import { DeletesAreOff, WritesAreOff } from '../components/refusals.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import { FormToken } from '../document.tsx';
@@ -22,7 +23,7 @@ interface HistoryProps {
 
 /** What a tag was, with buttons to take it back there or to delete it. */
 export function HistoryCard({ data, tag, isImmutable, viewer }: HistoryProps) {
-  const { repo, changes, details, mayRestore, mayDelete } = data;
+  const { repo, changes, details, actions } = data;
   return (
     <Card title={`History of ${cut(tag, 40)}`} icon="clock">
       <TagTimeline
@@ -30,11 +31,16 @@ export function HistoryCard({ data, tag, isImmutable, viewer }: HistoryProps) {
         tag={tag}
         changes={changes}
         current={details.digest}
-        mayRestore={mayRestore && !isImmutable}
+        canRestore={actions.moveTag === undefined && !isImmutable}
         viewer={viewer}
       />
       {isImmutable && <p class="card-foot muted">A rule makes it immutable: it can neither be moved nor deleted.</p>}
-      {viewer.passive === undefined && mayDelete && !isImmutable && (
+      {!isImmutable && actions.deleteTag?.kind === 'delete-disabled' && (
+        <p class="card-foot">
+          <DeletesAreOff refusal={actions.deleteTag} />
+        </p>
+      )}
+      {actions.deleteTag === undefined && !isImmutable && (
         <form class="card-foot" action={actionAddress(repo, 'delete')} method="post">
           <FormToken viewer={viewer} />
           <input type="hidden" name="tag" value={tag} />
@@ -50,7 +56,7 @@ export function HistoryCard({ data, tag, isImmutable, viewer }: HistoryProps) {
 
 /** A tag that was deleted: what it was, and how to get it back. */
 export function DeletedTag({ data, viewer }: { readonly data: DeletedTagData; readonly viewer: Viewer }) {
-  const { repo, tag, changes, mayRestore } = data;
+  const { repo, tag, changes, actions } = data;
   return (
     <>
       <Crumbs repo={repo} />
@@ -61,13 +67,14 @@ export function DeletedTag({ data, viewer }: { readonly data: DeletedTagData; re
         </h1>
         <Badge tone="bad">Deleted</Badge>
       </div>
+      <WritesAreOff repo={repo} actions={actions} />
       <Card title={`History of ${cut(tag, 40)}`} icon="clock">
         <TagTimeline
           repo={repo}
           tag={tag}
           changes={changes}
           current={undefined}
-          mayRestore={mayRestore}
+          canRestore={actions.addTag === undefined}
           viewer={viewer}
         />
       </Card>
@@ -81,12 +88,11 @@ interface TagTimelineProps {
   readonly changes: readonly RecentChange[];
   /** What the tag is now; undefined if it was deleted. */
   readonly current: Digest | undefined;
-  readonly mayRestore: boolean;
+  readonly canRestore: boolean;
   readonly viewer: Viewer;
 }
 
-function TagTimeline({ repo, tag, changes, current, mayRestore, viewer }: TagTimelineProps) {
-  const canRestore = viewer.passive === undefined && mayRestore;
+function TagTimeline({ repo, tag, changes, current, canRestore, viewer }: TagTimelineProps) {
   if (changes.length === 0) return <Empty icon="clock" title="Not changed lately" />;
   return (
     <Timeline

@@ -14,8 +14,8 @@ const MAX_TAG = 128;
 
 /** The tags of a manifest, and a form that gives it another one. */
 export function TagsCard({ data, viewer }: { readonly data: ManifestData; readonly viewer: Viewer }) {
-  const { repo, tags, details, review, mayRestore } = data;
-  const canTag = viewer.passive === undefined && mayRestore;
+  const { repo, tags, details, review, actions } = data;
+  const canTag = actions.addTag === undefined;
   if (tags.length === 0 && !canTag) return null;
   const isImmutable = (tag: Tag): boolean => fateOf(review.fates.get(tag), review.rule)?.kind === 'immutable';
   return (

@@ -65,6 +65,7 @@ async function run(
     fold: (repo) => foldForSnapshot(driver, repo),
     reapMultiparts: undefined,
     retain: async () => {},
+    lookAhead: async () => {},
     sweepNotes: async () => {},
     uploadExpiry: world.setting.uploadExpiry,
     enqueue: async () => true,
