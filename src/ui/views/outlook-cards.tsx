@@ -108,10 +108,14 @@ function NextRun({ rules }: Pick<Known, 'rules'>) {
   const sum = (of: (rule: RuleOutlook) => number): number => rules.reduce((total, rule) => total + of(rule), 0);
   const going = sum((rule) => rule.going);
   const untagged = sum((rule) => rule.untagged.count);
-  if (going === 0 && untagged === 0) return <>A run would delete nothing.</>;
+  const parts = [
+    going > 0 && formatCount(going, 'tag'),
+    untagged > 0 && formatCount(untagged, 'untagged manifest'),
+  ].filter((part) => part !== false);
+  if (parts.length === 0) return <>A run would delete nothing.</>;
   return (
     <>
-      A run would delete {formatCount(going, 'tag')} and {formatCount(untagged, 'untagged manifest')}
+      A run would delete {parts.join(' and ')}
       {untagged > 0 && (
         <>
           {' '}

@@ -70,9 +70,13 @@ function AllStorage({
             <Largest largest={report.largest} />
             <Unused report={report} now={now} />
           </div>
-          <div class="halves">
-            <OutlookCard outlook={outlook} now={now} />
-            <KeptCard outlook={outlook} now={now} />
+          <div class="columns">
+            <div class="column-main">
+              <OutlookCard outlook={outlook} now={now} />
+            </div>
+            <div class="column-side">
+              <KeptCard outlook={outlook} now={now} />
+            </div>
           </div>
         </>
       )}
