@@ -162,7 +162,7 @@ function RuleTable({ outlook }: { readonly outlook: RuleOutlook }) {
             {rule.keep.map((entry, at) => (
               <KeptRow key={at} text={entryText(entry)} count={keptBy[at] ?? 0} />
             ))}
-            <KeptRow text="Kept by nothing: goes at the next run" count={going} />
+            <KeptRow text="Go at the next run" count={going} />
           </>
         )}
         {immutable > 0 && <KeptRow text="Immutable" count={immutable} />}
