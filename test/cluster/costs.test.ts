@@ -153,6 +153,14 @@ test('concurrent reads of one repository share round trips', async () => {
   );
 });
 
+test('a manifest of blobs that are there takes four round trips to Redis', async () => {
+  const again = image({ layers: pushed.blobs.slice(1), annotations: { again: 'yes' } });
+  const { scripts } = await costOf(() => pushImage(cluster.url, 'team/app', { ...again, blobs: [] }, 'again'));
+  const { ask, announce, apply } = scripts;
+  // What there is, before the bytes are stored; the same for the decision; the announcement of the slot; its changes.
+  expect({ ask, announce, apply }).toEqual({ ask: 2, announce: 1, apply: 1 });
+});
+
 test('a push writes each blob and its hint, the manifest, and a slot for each', async () => {
   await expectCosts(
     () => pushImage(cluster.url, 'team/app', image(), 'alone'),
