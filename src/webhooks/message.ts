@@ -2,8 +2,8 @@ import type { Change } from '../feed/change.ts';
 import type { RegistryAddress } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { rendered } from './rendering.ts';
+import type { Message } from './sender.ts';
 import { signedHeaders } from './signed-headers.ts';
-import type { Message } from './transport/transport.ts';
 import type { Webhook } from './webhook.ts';
 
 export interface MessagePorts {

@@ -5,9 +5,8 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { delayAfter } from './backoff.ts';
 import { Runner, type RunnerPorts } from './runner.ts';
-import type { Outcome } from './sender.ts';
+import type { Message, Outcome } from './sender.ts';
 import { newState, type WebhookState } from './state.ts';
-import type { Message } from './transport/transport.ts';
 import { parseWebhooksFile } from './webhooks-file.ts';
 
 const HOUR_MS = 3_600_000;

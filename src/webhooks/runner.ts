@@ -7,9 +7,8 @@ import { FORMATS } from './formats/formats.ts';
 import { type MessagePorts, messageOf } from './message.ts';
 import type { Order } from './orders.ts';
 import type { DescribedPage, Pages } from './pages.ts';
-import type { Outcome } from './sender.ts';
+import type { Message, Outcome } from './sender.ts';
 import { newState, type StateStore, type WebhookState } from './state.ts';
-import type { Message } from './transport/transport.ts';
 import type { Webhook } from './webhook.ts';
 
 /** How long a webhook without anything to do waits before it looks again, in milliseconds. */

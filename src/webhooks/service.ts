@@ -6,10 +6,9 @@ import { type Lease, type LeasePorts, Leases } from './lease.ts';
 import { openOrders } from './orders.ts';
 import { Pages } from './pages.ts';
 import { Runner, type RunnerPorts } from './runner.ts';
-import type { Outcome } from './sender.ts';
+import type { Message, Outcome } from './sender.ts';
 import { StateStore } from './state.ts';
 import { type WebhookStatus, writeReport } from './status.ts';
-import type { Message } from './transport/transport.ts';
 import type { Webhook, WebhookName } from './webhook.ts';
 
 /** How often orders are looked for that other processes placed, in milliseconds. */

@@ -5,9 +5,8 @@ import type { ChangePage, Feed, PageOptions, Since, WaitOptions } from '../../..
 import type { Digest, RepositoryName, Tag } from '../../../src/oci/names.ts';
 import { MemoryDriver } from '../../../src/storage/memory/driver.ts';
 import { GivingWay } from '../../../src/webhooks/giving-way.ts';
-import type { Outcome } from '../../../src/webhooks/sender.ts';
+import type { Message, Outcome } from '../../../src/webhooks/sender.ts';
 import { WebhookService, type WebhookServicePorts } from '../../../src/webhooks/service.ts';
-import type { Message } from '../../../src/webhooks/transport/transport.ts';
 import type { Webhook } from '../../../src/webhooks/webhook.ts';
 import { parseWebhooksFile } from '../../../src/webhooks/webhooks-file.ts';
 import type { Random } from '../random.ts';
