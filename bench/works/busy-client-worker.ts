@@ -25,11 +25,6 @@ async function serve(request: BusyRequest): Promise<void> {
     case 'lists':
       for (const repository of request.repositories) await expectStatus(200, 'GET', `/v2/${repository}/tags/list?n=10`);
       return;
-    case 'spin': {
-      const end = performance.now() + request.milliseconds;
-      while (performance.now() < end);
-      return;
-    }
     case 'worst-manifests': {
       const bodies = worstManifests();
       for (let time = 0; time < request.times; time++) {

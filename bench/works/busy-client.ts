@@ -4,8 +4,6 @@ export type BusyRequest =
   | { readonly kind: 'connect'; readonly address: string; readonly thread: number; readonly path: string }
   /** One page of each repository's tags. */
   | { readonly kind: 'lists'; readonly repositories: readonly string[] }
-  /** Uses a processor without a request. */
-  | { readonly kind: 'spin'; readonly milliseconds: number }
   /** Each of the most expensive legal manifests. @param seed makes them differ from those of other seeds */
   | { readonly kind: 'worst-manifests'; readonly times: number; readonly seed: number };
 

@@ -24,7 +24,7 @@ const WINDOWS_WITHOUT = 3;
 const OVER_WITHIN_MS = 300_000;
 const MAX_RATIO = 1.5;
 const STORE = {
-  normal: { repositories: 500, garbage: 100_000, live: 400_000 },
+  normal: { repositories: 2_000, garbage: 100_000, live: 400_000 },
   quick: { repositories: 100, garbage: 20_000, live: 60_000 },
 };
 /** Planted again before each collection. */

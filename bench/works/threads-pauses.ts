@@ -1,11 +1,13 @@
 // Latency of one thread's reads while the other thread of the process is busy with one of the longest tasks that there are: a garbage
 // collection, first reads of long logs, the worst legal manifests. The reading connections belong to a thread that has no such task.
+// The limit is the latency while another process has the task, which shares nothing with the readers but the processors.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { ControlClient } from '../../src/control/client.ts';
 import { type Connection, connectionsTo } from '../connection.ts';
 import { startMarina } from '../peers/marina.ts';
+import type { Registry } from '../peers/peer.ts';
 import { folderGround, plant, plantLoose } from '../planting.ts';
 import { bytesOf, pushImage } from '../registry.ts';
 import { ratios, spread } from '../stats.ts';
@@ -70,15 +72,15 @@ async function beside(readers: readonly Connection[], task: () => Promise<unknow
 async function run(context: Context): Promise<Row[]> {
   const { place, settings, say } = context;
   const folder = place.folder('threads-pauses');
-  const data = join(folder, 'marina');
-  const log = join(folder, 'marina.log');
+  const [data, otherData] = [join(folder, 'marina'), join(folder, 'other')];
   const ground = folderGround(data);
   say('threads-pauses: planting a store');
   writeFileSync(join(data, 'format'), JSON.stringify({ layout: 1, store: ulid() }));
   await plant(STORE, ground);
-  const start = () => startMarina(place, data, log, { more: { THREADS: String(THREADS), GC_ENABLED: 'false' } });
+  const start = (data: string, name: string) =>
+    startMarina(place, data, join(folder, `${name}.log`), { more: { THREADS: String(THREADS), GC_ENABLED: 'false' } });
 
-  const planted = await start();
+  const planted = await start(data, 'marina');
   await pushImage(planted.address, REPOSITORY, 'latest', SMALL_LAYERS);
   const long = Array.from({ length: LONG_LOGS }, (_, n) => `team/builds-${n}`);
   const tags = tagsOf(TAGS);
@@ -88,59 +90,86 @@ async function run(context: Context): Promise<Row[]> {
     await planted.plantTags(repository, tags, manifest);
   }
   await planted.child.stop();
+  await place.call(['cp', '-a', data, otherData]);
 
   const tasks = ['a garbage collection', `first reads of logs of ${TAGS} tags`, 'worst legal manifests'] as const;
-  const rounds = new Map<(typeof tasks)[number], { without: number; spinning: number; meanwhile: number }[]>();
+  type Task = (typeof tasks)[number];
+  const workOf = ({ server, busy }: Peer, round: number): Record<Task, () => Promise<void>> => ({
+    [tasks[0]]: async () => {
+      await server.collect(ulid());
+      while ((await server.collectionProgress()) === undefined) await Bun.sleep(5);
+      while ((await server.collectionProgress()) !== undefined) await Bun.sleep(50);
+    },
+    [tasks[1]]: () => busy.run({ kind: 'lists', repositories: long }),
+    [tasks[2]]: () => busy.run({ kind: 'worst-manifests', times: WORST_TIMES, seed: round + 1 }),
+  });
+  const rounds = new Map<Task, Latencies[]>();
   for (let round = -1; round < settings.rounds; round++) {
     // Each start empties the views.
-    const { address, child } = await start();
-    try {
-      const server = await ControlClient.connect(data);
-      if (server === undefined) throw new Error('the server does not listen on its socket');
-      const readers = await connectionsTo(address, 1, READERS, READING);
-      // Its own thread: the client's work for big bodies would delay the reads, too.
-      const busy = await BusyClient.connect(address, 0, READING);
-      const work: Record<(typeof tasks)[number], () => Promise<void>> = {
-        [tasks[0]]: async () => {
-          await server.collect(ulid());
-          while ((await server.collectionProgress()) === undefined) await Bun.sleep(5);
-          while ((await server.collectionProgress()) !== undefined) await Bun.sleep(50);
-        },
-        [tasks[1]]: () => busy.run({ kind: 'lists', repositories: long }),
-        [tasks[2]]: () => busy.run({ kind: 'worst-manifests', times: WORST_TIMES, seed: round + 1 }),
-      };
-      plantLoose(ground, LOOSE);
-      await place.call(['sync']);
-      for (const task of tasks) {
-        const without = await p99(readers, after(SECONDS * 1000));
-        // What a busy processor costs by itself, whoever uses it: with two processors the client has to share one then.
-        const spinning = await beside(readers, () => busy.run({ kind: 'spin', milliseconds: SECONDS * 1000 }));
-        const meanwhile = await beside(readers, work[task]);
-        if (round >= 0) rounds.set(task, [...(rounds.get(task) ?? []), { without, spinning, meanwhile }]);
-      }
-      for (const connection of readers) connection.close();
-      busy.close();
-    } finally {
-      await child.stop();
+    await using same = await open(await start(data, 'marina'), data);
+    await using other = await open(await start(otherData, 'other'), otherData);
+    for (const { ground } of [same, other]) plantLoose(ground, LOOSE);
+    await place.call(['sync']);
+    const readers = await connectionsTo(same.address, 1, READERS, READING);
+    const [work, otherWork] = [workOf(same, round), workOf(other, round)];
+    for (const task of tasks) {
+      const without = await p99(readers, after(SECONDS * 1000));
+      const apart = await beside(readers, otherWork[task]);
+      const meanwhile = await beside(readers, work[task]);
+      if (round >= 0) rounds.set(task, [...(rounds.get(task) ?? []), { without, apart, meanwhile }]);
     }
+    for (const connection of readers) connection.close();
   }
-  return tasks.map((task): Row => {
+  return tasks.flatMap((task): Row[] => {
     const measured = rounds.get(task) ?? [];
-    const without = measured.map((each) => each.without);
-    const meanwhile = measured.map((each) => each.meanwhile);
-    const [alone, spinning, beside] = [without, measured.map((each) => each.spinning), meanwhile].map((each) =>
+    const of = (which: keyof Latencies) => measured.map((each) => each[which]);
+    const [alone, apart, beside] = [of('without'), of('apart'), of('meanwhile')].map((each) =>
       spread(each).median.toFixed(2),
     );
     context.note(
-      `threads-pauses: ${task}: ${alone} ms without, ${spinning} ms beside a busy client, ${beside} ms beside it`,
+      `threads-pauses: ${task}: ${alone} ms without, ${apart} ms beside it in another process, ${beside} ms in another thread`,
     );
-    return {
-      ...{ work: 'threads-pauses', title: `p99 of a thread's GET manifest beside another's ${task}`, unit: 'x' },
-      ...{ values: { marina: ratios(meanwhile, without).median }, most: MAX_RATIO },
-      raw: { marina: meanwhile.map((rate): Run => ({ rate })) },
-      details: measured,
-    };
+    const title = `p99 of a thread's GET manifest beside another's ${task}`;
+    const raw = { marina: of('meanwhile').map((rate): Run => ({ rate })) };
+    const row = { work: 'threads-pauses', unit: 'x', most: MAX_RATIO, raw, details: measured };
+    return [
+      { ...row, title, values: { marina: ratios(of('meanwhile'), of('without')).median } },
+      {
+        ...row,
+        title: `${title}, over another process's`,
+        values: { marina: ratios(of('meanwhile'), of('apart')).median },
+      },
+    ];
   });
+}
+
+interface Latencies {
+  readonly without: number;
+  /** While another process has the task. */
+  readonly apart: number;
+  /** While another thread has it. */
+  readonly meanwhile: number;
+}
+
+/** A server that can be given the tasks. */
+interface Peer extends AsyncDisposable {
+  readonly address: string;
+  readonly ground: ReturnType<typeof folderGround>;
+  readonly server: ControlClient;
+  readonly busy: BusyClient;
+}
+
+/** @param data the server's data folder */
+async function open({ address, child }: Registry, data: string): Promise<Peer> {
+  const server = await ControlClient.connect(data);
+  if (server === undefined) throw new Error('the server does not listen on its socket');
+  // Its own thread: the client's work for big bodies would delay the reads, too.
+  const busy = await BusyClient.connect(address, 0, READING);
+  const close = async () => {
+    busy.close();
+    await child.stop();
+  };
+  return { address, ground: folderGround(data), server, busy, [Symbol.asyncDispose]: close };
 }
 
 export const pausesWork: Work = {
