@@ -11,13 +11,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools=(conformance skopeo podman buildah runc oras crane regctl helm cosign containerd ctr docker dockerd docker-compose strace
   ip redis-server redis-sentinel haproxy minio mc versitygw registry curl jq openssl mkfs.ext4 htpasswd argon2 chromium linearizability)
 # Tests that use none of them: they run first, while the tools are being fetched.
-without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts test/big-blobs.test.ts)
+without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts)
 # The simulations use no tools either. They need the processors for minutes but measure no time, so they run beside the other
 # tests, at the lowest priority: most tests from outside wait for disks, timers and other processes.
 simulations=(test/simulation)
 # Tests from outside that measure no time, one process after another, beside the rest.
 beside=(test/backup test/conformance test/importing test/overview test/past test/replica test/retention
-  test/cli test/clients test/collection test/container test/read-only test/workers)
+  test/access test/big-blobs.test.ts test/cli test/clients test/collection test/container test/read-only test/workers)
 
 # Only a guard against a test that hangs: on a loaded machine everything takes ten times as long. Tests about time assert it
 # themselves. A setting in bunfig.toml has no effect, and Bun's default is 5 s.
