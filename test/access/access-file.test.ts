@@ -7,7 +7,7 @@ import { attempt } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const PULL = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull]}\n";

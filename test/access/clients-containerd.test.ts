@@ -12,7 +12,7 @@ import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.t
 import { type Line, linesDuring } from './log-lines.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 let containerd: Containerd;
 let server: Server;

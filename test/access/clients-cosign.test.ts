@@ -7,7 +7,7 @@ import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const folder = temporaryFolder('cosign');

@@ -12,7 +12,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { linesDuring } from './log-lines.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const NAME = 'registry.example';
 

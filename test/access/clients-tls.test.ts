@@ -9,7 +9,7 @@ import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 // A short name: buildah and podman refuse a path of more than 50 characters for their runroot.
 const folder = temporaryFolder('tls');

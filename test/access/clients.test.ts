@@ -6,7 +6,7 @@ import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const folder = temporaryFolder('access-clients');

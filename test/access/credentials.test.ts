@@ -5,7 +5,7 @@ import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { BLOB_DIGEST, fill } from './matrix-routes.ts';
 import { basic, forged, fromNewAddress, PUBLIC_HOST, tokenFor, writeAccessFiles } from './world.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const files = writeAccessFiles();

@@ -10,7 +10,7 @@ import { image } from '../support/oci.ts';
 import { issuerKey, type OidcIssuer, startIssuer } from '../support/oidc-issuer.ts';
 import { cleanUp, freePort, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const AUDIENCE = 'registry.example';
 const folder = temporaryFolder('oidc');
@@ -319,7 +319,7 @@ describe('an issuer', () => {
           ? fetch(`${helper.url}/keys`)
           : Response.json({ issuer: url, jwks_uri: `${url}/keys` }),
     });
-    await eventually(async () => expect(await status(late, token)).toBe(200), 20_000);
+    await eventually(async () => expect(await status(late, token)).toBe(200));
     await proxy.stop(true);
     await helper.stop();
     await eventually(() => expect(late.logs()).toContain('the keys of an issuer are loaded again'));
@@ -333,9 +333,10 @@ describe('an issuer', () => {
     const began = performance.now();
     const answer = status(late, await stuck.token({ sub: 'a' }));
     expect((await fetch(`${late.url}/healthz`)).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(4_500);
     expect(await answer).toBe(401);
-    expect(performance.now() - began).toBeLessThan(9_000);
+    // Some time for a busy machine.
+    expect(performance.now() - began).toBeLessThan(15_000);
     await stuck.stop();
   });
 

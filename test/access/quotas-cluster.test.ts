@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Content, expectStatus, randomBlob } from '../support/oci.ts';
 import { type Server, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 afterAll(stopClusters);
 
 const KIB = 1024;

@@ -19,7 +19,7 @@ import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.t
 import { Authority, type Certificate } from '../tls/authority.ts';
 import { Recipe, titles } from './recipe.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const PASSWORD = secret('correct horse battery staple');
 const TOOLS = ['docker', 'crane', 'curl', 'jq', 'htpasswd', 'openssl', 'haproxy', 'skopeo'] as const;

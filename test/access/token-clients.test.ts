@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { secret } from '../support/secrets.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const PASSWORD = secret('correct horse battery staple');
 // A short name: podman refuses a path of more than 50 characters for its runroot.

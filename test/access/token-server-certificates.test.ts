@@ -4,7 +4,7 @@ import { parseBundle, trustedLeaf } from '../../src/access/token-server/certific
 import { CA, type Certificate, type CertificateOptions, makeCertificate } from '../support/certificates.ts';
 import { cleanUp } from '../support/server.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const DAY = 24 * 60 * 60 * 1_000;

@@ -12,7 +12,7 @@ import { CA, type Certificate, makeCertificate } from '../support/certificates.t
 import { type IssuerKey, issuerKey, signClaims } from '../support/oidc-issuer.ts';
 import { cleanUp } from '../support/server.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
 const SECONDS = Math.floor(Date.now() / 1_000) + 60;
