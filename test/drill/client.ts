@@ -26,6 +26,8 @@ export class Client {
   readonly world: World;
   readonly random: Random;
   readonly #stack: Stack;
+  /** How the last request ended whose outcome is unknown. */
+  #failure = '';
 
   constructor(world: World, stack: Stack, random: Random) {
     this.world = world;
@@ -51,6 +53,7 @@ export class Client {
       const bytes = await response.bytes();
       ({ status } = response);
       if (status < 500) return { status, headers: response.headers, bytes };
+      this.#failure = `${status} ${new TextDecoder().decode(bytes)}`;
       if (status !== 502 && status !== 503) {
         figures.violate(
           'defects',
@@ -59,6 +62,7 @@ export class Client {
       }
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') figures.violate('hung', `${method} ${path}`);
+      this.#failure = String(error);
       // The drill expects connections that end without a response.
       status = undefined;
     } finally {
@@ -76,7 +80,10 @@ export class Client {
     figures.pulls++;
     const reply = await this.send('GET', path, node === undefined ? {} : { node });
     const isKilled = this.#stack.kills !== kills || (node !== undefined && !this.#stack.isUp(node));
-    if (reply === undefined && this.world.drill.pullsGoOn && !isKilled) figures.violate('pulls failed', path);
+    if (reply === undefined && this.world.drill.pullsGoOn && !isKilled) {
+      const at = node === undefined ? 'the balancer' : `node ${node + 1}`;
+      figures.violate('pulls failed', `${path} at ${at}, ${new Date().toISOString()}: ${this.#failure}`);
+    }
     return reply;
   }
 

@@ -13,9 +13,9 @@ import { type Stored, storedBytes } from './stored.ts';
 const isLong = process.env.DRILL_FORM === 'long';
 const WORK_MS = isLong ? 240_000 : 7_000;
 const OWNERS = isLong ? 10 : 6;
-const WITHIN_MS = isLong ? 900_000 : 150_000;
+const WITHIN_MS = isLong ? 900_000 : 400_000;
 /** Since the last delete: blobs are unlinked after the grace, bytes are freed after another, and the job of a dead worker starts late. */
-const SHRINKS_WITHIN_MS = 60_000;
+const SHRINKS_WITHIN_MS = 120_000;
 /** The maximum ratio of stored to live bytes. */
 const MAX_STORED = 1.15;
 const PATIENCE_MS = 60_000;

@@ -132,6 +132,11 @@ export class Stack {
     return lines.filter((line) => /"level":(50|60)/.test(line) && !/"type":"(RegistryError|NoAnswer)"/.test(line));
   }
 
+  /** Changes of nodes as the balancer saw them, and requests that failed. */
+  balancerLog(): string {
+    return this.#balancer?.logs() ?? '';
+  }
+
   /** The logs of all nodes, each line with the node's number. */
   logs(): string {
     const lines = this.nodes.flatMap((node, index) =>

@@ -5,7 +5,7 @@ import { checkManifest, jsonOf, referrersIn } from './reads.ts';
 
 /** Concurrent requests of a check of everything. */
 const CONCURRENCY = 12;
-const TRIES = 6;
+const TRIES = 20;
 
 /**
  * Compares what the nodes show with the responses that clients got, while nothing else is going on. Afterwards the history starts
