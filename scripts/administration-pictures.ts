@@ -1,9 +1,15 @@
-// Pictures of the pages for administrators, for pictures.ts.
-import { writeFileSync } from 'node:fs';
+// Pictures of the pages for administrators, for pictures.ts: of two nodes and a worker on one folder.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
+import type { RepositoryName } from '../src/oci/names.ts';
 import { basic, passwordOf, writeAccessFiles } from '../test/access/world.ts';
+import { marinaCommand } from '../test/cli/marina.ts';
+import { startWorker } from '../test/support/cluster.ts';
+import { attempt } from '../test/support/command.ts';
 import { eventually } from '../test/support/eventually.ts';
+import { openBullQueue, openBullWorkers } from '../test/support/jobs.ts';
+import { startRedis } from '../test/support/redis.ts';
 import { startServer, temporaryFolder } from '../test/support/server.ts';
 
 const RULES = `
@@ -29,6 +35,31 @@ async function order(url: string, path: string, body: object): Promise<void> {
   if (!response.ok) throw new Error(`${path} is answered ${response.status}: ${await response.text()}`);
 }
 
+/** Leaves a dead letter. */
+async function letDie(redis: string, dataPath: string): Promise<void> {
+  const { store } = await Bun.file(join(dataPath, 'format')).json();
+  const { queue } = openBullQueue(redis, store);
+  const workers = openBullWorkers(redis, store, {
+    run: async () => {
+      throw new Error('ENOSPC: no space left on device, write');
+    },
+  });
+  await queue.enqueue({ kind: 'snapshot', repo: 'ours/app' as RepositoryName });
+  await eventually(async () => {
+    if ((await queue.deadLetters(1)).length === 0) throw new Error('not yet');
+  });
+  await workers.close();
+  await queue.close();
+}
+
+/** One that is whole, and one whose place is no folder. */
+async function backUp(env: Readonly<Record<string, string>>): Promise<void> {
+  const folder = temporaryFolder('backups');
+  writeFileSync(join(folder, 'weekly'), '');
+  for (const name of ['weekly', 'nightly'])
+    await attempt([...marinaCommand, 'backup', join(folder, name), '--name', name], { env });
+}
+
 /** @param save the file of a picture */
 export async function pictureAdministration(
   browser: Browser,
@@ -45,7 +76,14 @@ export async function pictureAdministration(
     { name: 'mirror', url: receiver.url.href, format: 'distribution', ...common },
   ];
   writeFileSync(WEBHOOKS_FILE, JSON.stringify({ webhooks }));
-  const { url } = await startServer({ ...writeAccessFiles(RULES).env, WEBHOOKS_FILE });
+  const redis = await startRedis();
+  const STORAGE_PATH = join(temporaryFolder('shared'), 'data');
+  mkdirSync(STORAGE_PATH, { mode: 0o700 });
+  const env = { ...writeAccessFiles(RULES).env, WEBHOOKS_FILE, STORAGE_PATH, REDIS_URL: redis.url };
+  const { url } = await startServer({ ...env, NODE_NAME: 'harbour-1' });
+  await startServer({ ...env, NODE_NAME: 'harbour-2' });
+  await letDie(redis.url, STORAGE_PATH);
+  await startWorker({ ...env, NODE_NAME: 'harbour-worker' });
   try {
     for (const [name, lifetime] of [
       ['ci-app', '90d'],
@@ -59,6 +97,7 @@ export async function pictureAdministration(
       const headers = { authorization: basic('admin'), 'content-type': type };
       await fetch(`${url}/v2/ours/app/manifests/${tag}`, { method: 'PUT', headers, body });
     }
+    await backUp(env);
     await order(url, '/api/v1/operations', { action: 'collect' });
     await order(url, '/api/v1/operations', { action: 'pause-webhook', name: 'mirror' });
     await eventually(async () => {

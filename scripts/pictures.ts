@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
 import { formatCompactTime, secondOf } from '../src/past/moment.ts';
 import { writeAccessFiles } from '../test/access/world.ts';
+import { stopClusters } from '../test/support/cluster.ts';
 import { tools } from '../test/support/command.ts';
 import { image, pushImage, randomBlob } from '../test/support/oci.ts';
-import { cleanUp, startServer, temporaryFolder } from '../test/support/server.ts';
+import { startServer, temporaryFolder } from '../test/support/server.ts';
 import { attach, builtImage, chart, pushMultiPlatform, pushVersions, README } from '../test/ui/content.ts';
 import { pictureAdministration } from './administration-pictures.ts';
 
@@ -134,5 +135,5 @@ try {
   await pictureAdministration(browser, FORMS, (name) => Bun.fileURLToPath(new URL(`${name}.png`, FOLDER)));
   await browser.close();
 } finally {
-  await cleanUp();
+  await stopClusters();
 }

@@ -9,6 +9,7 @@ import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
 import { Inspector } from './inspection/inspector.ts';
 import { Runner } from './jobs/runner.ts';
+import { addressOf } from './operations/roster/announcement.ts';
 import { RepositoryPins } from './pins/repository-pins.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
@@ -37,7 +38,7 @@ import { openFeed } from './wiring/feed.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import { receiveNews } from './wiring/news.ts';
 import type { Shape, ShapePorts } from './wiring/node-ports.ts';
-import { openOperations } from './wiring/operations.ts';
+import { openOperations, openReplicaWatch } from './wiring/operations.ts';
 import { wireOverview } from './wiring/overview.ts';
 import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
@@ -131,6 +132,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     expiring,
     usage: overview.feed,
     webhookFile,
+    rulesHash: () => (accessFiles.kind === 'open' ? undefined : accessFiles.hash()),
     writes,
     robots,
     promote: replication.promote,
@@ -263,6 +265,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     gate: access.gate,
     tokens: access.tokens,
     accessDesk: access.desk,
+    replicaWatch: openReplicaWatch(shape.operations, logger),
     operations: openOperations({ ...shapePorts, source, owner: shape.operations, askRedis: shape.askRedis }),
     ui: openUi({ config, access, store, logger }),
     webOrigins: new WebOrigins(config.corsOrigins),
@@ -275,7 +278,11 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     notReady,
   });
   return {
-    listen: (port) => openListeners({ config, port, server, tls, publicAddress, metrics, notReady, thread }),
+    listen: async (port) => {
+      const listeners = await openListeners({ config, port, server, tls, publicAddress, metrics, notReady, thread });
+      shape.presence?.listens(addressOf(listeners.scheme, config.host, listeners.port));
+      return listeners;
+    },
     isOpen: access.gate === undefined,
     store,
     place,
@@ -283,6 +290,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     shape: redisUrl === undefined ? 'embedded' : 'cluster',
     refuse: (reason) => {
       refusal = reason;
+      shape.presence?.drains();
       // Streams and waits would last until the drain's deadline.
       ending.abort();
     },

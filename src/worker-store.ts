@@ -8,6 +8,7 @@ import { ALONE } from './threads/thread.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
 import { openClusterNotes, openOwnFeed, sweepOf } from './wiring/feed.ts';
+import { openPresence, openProcessRoster } from './wiring/presence.ts';
 import {
   collectWhileWritable,
   lookAheadWhileWritable,
@@ -93,6 +94,12 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     sweepNotes,
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
+    announce: (jobs) =>
+      openPresence({
+        ...{ newId, node, logger, role: 'worker', threads: 1, jobs },
+        roster: openProcessRoster({ redis, opened, logger }),
+        rulesHash: () => undefined,
+      }),
     close: async () => {
       await webhooks?.close();
       webhookFile?.close();

@@ -5,6 +5,7 @@ import { startWorkers, type WorkersPorts } from './jobs/bullmq/start-workers.ts'
 import type { Kind } from './jobs/job.ts';
 import type { JobRun } from './jobs/queue.ts';
 import { foldForSnapshot } from './jobs/snapshot.ts';
+import type { Presence } from './operations/roster/presence.ts';
 import type { SessionStore } from './registry/sessions.ts';
 import type { ObjectStore } from './storage/driver.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
@@ -35,6 +36,8 @@ export interface WorkerStore {
   readonly sweepNotes: WorkersPorts['sweepNotes'];
   /** Opens a new connection to Redis. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
+  /** Tells the nodes of the cluster that this worker is there, and runs these jobs. */
+  readonly announce: (kinds: readonly Kind[]) => Pick<Presence, 'drains' | 'close'>;
   readonly close: () => Promise<void>;
 }
 
@@ -75,6 +78,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     onError: (error) => logger.warn({ err: error }, 'the job queue failed; it is retried'),
     closeWithin: CLOSE_WITHIN_MS,
   });
+  const presence = opened.announce(kinds);
   const stopOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', stopOnce);
     process.off('SIGINT', stopOnce);
@@ -82,7 +86,9 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   };
   const stop = async (signal: string): Promise<void> => {
     logger.info({ signal }, 'stopping');
+    presence.drains();
     await workers.close();
+    await presence.close();
     await opened.close();
     logger.info('stopped');
     logs.flush();

@@ -5,13 +5,9 @@ import type { StoreReader } from '../storage/driver.ts';
 import { slotKey } from '../storage/paths.ts';
 import { type Cut, type Known, newSlotsIn, takeCut } from './cut.ts';
 import { BackupRefused } from './errors.ts';
+import { HOLD_MS } from './hold-time.ts';
 import type { Log } from './logs.ts';
 
-/**
- * How long a hold lasts unless it is renewed, in milliseconds: what a killed backup kept is garbage after that. It is much longer than
- * clocks differ, because each collector compares it with its own clock.
- */
-export const HOLD_MS = 60 * 60_000;
 /** How old a hold is when it is renewed. */
 const RENEW_AFTER_MS = 5 * 60_000;
 /** How often it is tried again, while the store is read-only or does not answer. */
@@ -62,7 +58,7 @@ class RenewedHold {
     this.#id = ports.newId();
     const { by, now } = ports;
     const name = `backup-${ports.name}`.slice(0, MAX_NAME);
-    this.#content = { v: 1, name, moment, created: now(), by, logs: [...logs] };
+    this.#content = { v: 1, kind: 'backup', name, moment, created: now(), by, logs: [...logs] };
   }
 
   /** To be awaited before each piece of work. Usually it returns at once. */

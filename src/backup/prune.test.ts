@@ -31,6 +31,7 @@ function opened() {
       },
       release: (id) => removeHold(driver, id),
       onHoldLeft: () => expect.unreachable(),
+      onEnd: async () => {},
     });
   };
   const keepLast = (last: number, of: MemoryArchive = archive, isDry = false): Promise<PruneReport> => {

@@ -21,11 +21,12 @@ import { MemoryDriver } from '../storage/memory/driver.ts';
 import { dataKey, FORMAT, HINTS, hintKey, slotKey } from '../storage/paths.ts';
 import { encodeFormat, readFormat, readIdentity } from '../storage/prepare.ts';
 import { BackupIncomplete, BackupRefused } from './errors.ts';
-import { HOLD_MS } from './held-cut.ts';
+import { HOLD_MS } from './hold-time.ts';
 import { BACKUPS, blobKey } from './layout.ts';
 import { BackupPlace } from './place.ts';
 import { MomentIncomplete, type RestorePorts, restoreBackup } from './restore.ts';
 import { type BackupPorts, backUp } from './run.ts';
+import type { RunReport } from './run-reports.ts';
 import { type Fault, verify } from './verify.ts';
 
 const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
@@ -44,6 +45,7 @@ function portsOf(open: OpenRegistry, archive: MemoryArchive, changes: Partial<Ba
     },
     release: (id) => removeHold(driver, id),
     onHoldLeft: () => expect.unreachable(),
+    onEnd: async () => {},
     ...changes,
   };
 }
@@ -168,7 +170,16 @@ describe('a backup', () => {
     await open.driver.put(dataKey(damagedInc), text('DAMAGED'));
     await open.driver.delete([dataKey(missingInc)]);
     const archive = new MemoryArchive();
-    const failure = await backUp(portsOf(open, archive)).catch((error: unknown) => error);
+    const ended: RunReport[] = [];
+    const onEnd = async (run: RunReport): Promise<void> => void ended.push(run);
+    const failure = await backUp(portsOf(open, archive, { onEnd })).catch((error: unknown) => error);
+    expect(ended).toMatchObject([
+      {
+        failed: '2 blobs or manifests of the registry could not be copied',
+        added: { objects: 1, slots: 3 },
+        cut: { repositories: 2 },
+      },
+    ]);
     expect(failure).toBeInstanceOf(BackupIncomplete);
     expect((failure as BackupIncomplete).damages.toSorted((one, other) => (one.repo < other.repo ? -1 : 1))).toEqual([
       { repo: A, digest: damaged, problem: 'damaged' },
@@ -239,9 +250,12 @@ describe('a backup', () => {
       interrupted.abort();
     };
     const archive = new MemoryArchive();
-    const running = backUp(portsOf(open, archive, { pace, signal: interrupted.signal }));
+    const ended: RunReport[] = [];
+    const onEnd = async (run: RunReport): Promise<void> => void ended.push(run);
+    const running = backUp(portsOf(open, archive, { pace, signal: interrupted.signal, onEnd }));
     expect(await running.catch((error: unknown) => error)).toBe(interrupted.signal.reason);
     expect(wasHeld).toBe(true);
+    expect(ended.map(({ failed }) => failed)).toEqual(['it was interrupted']);
     expect(await readHolds(open.driver)).toEqual([]);
     expect(await new BackupPlace(archive).list()).toEqual([]);
   });
@@ -268,6 +282,7 @@ describe('a backup', () => {
       },
       release: () => Promise.reject(unanswered),
       onHoldLeft: (error) => left.push(error),
+      onEnd: async () => {},
     });
     expect(report.added.objects).toBe(1);
     expect(await faultsOf(archive)).toEqual([]);
@@ -284,6 +299,7 @@ describe('a backup', () => {
         hold: () => Promise.reject(new Error('the hold got no answer')),
         release: () => Promise.reject(new Error('the delete got no answer')),
         onHoldLeft: (error) => left.push(error),
+        onEnd: async () => {},
       }),
     );
     expect(await running.catch(String)).toContain('the hold got no answer');

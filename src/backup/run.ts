@@ -12,6 +12,7 @@ import { advance, brokenSlot, type Log, type LogPosition, slotKeyOf } from './lo
 import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
 import { FrameGatherer, PackWriter } from './pack-writer.ts';
 import type { BackupPlace } from './place.ts';
+import { failedRun, type RunReport } from './run-reports.ts';
 
 /** Logs copied concurrently, and objects of each of them. */
 const LOG_CONCURRENCY = 4;
@@ -41,6 +42,8 @@ export interface BackupPorts extends HoldPorts {
   readonly pace: () => Promise<void>;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: BackupProgress) => void;
+  /** Called at the end of the run, whether there is a backup or not. Never rejects. */
+  readonly onEnd: (report: RunReport) => Promise<void>;
 }
 
 /** A whole backup, as stored. */
@@ -64,11 +67,21 @@ interface KnownLog extends Known {
  * @throws BackupRefused; BackupIncomplete after it has copied all it could; RegistryError `log-broken`, `storage-full`
  */
 export async function backUp(ports: BackupPorts): Promise<BackupReport> {
-  return await new BackupRun(ports).run();
+  const run = new BackupRun(ports);
+  try {
+    const report = await run.run();
+    await ports.onEnd(run.report());
+    return report;
+  } catch (error) {
+    await ports.onEnd(failedRun(run.report(), ports.signal.aborted ? new Error('it was interrupted') : error));
+    throw error;
+  }
 }
 
 class BackupRun {
   readonly #ports: BackupPorts;
+  readonly #id: Incarnation;
+  readonly #began: number;
   readonly #packs: PackWriter;
   readonly #large = new Semaphore(LARGE_CONCURRENCY);
   readonly #added = { objects: 0, bytes: 0, slots: 0 };
@@ -79,9 +92,12 @@ class BackupRun {
   #done = 0;
   #total = 0;
   #packsBefore: readonly string[] = [];
+  #cut: HeldCut<KnownLog> | undefined;
 
   constructor(ports: BackupPorts) {
     this.#ports = ports;
+    this.#id = ports.newId();
+    this.#began = ports.now();
     this.#packs = new PackWriter(async (pack, bytes) => {
       await ports.place.addPack(pack, bytes);
       this.#added.bytes += bytes.length;
@@ -89,26 +105,35 @@ class BackupRun {
   }
 
   async run(): Promise<BackupReport> {
-    const { place, store, newId, now, name } = this.#ports;
-    const began = now();
-    const id = newId();
+    const { place, store, name } = this.#ports;
     await place.claim(store);
-    const prunes = await place.endedPrunes(began);
+    const prunes = await place.endedPrunes(this.#began);
     const earlier = await place.list();
     if (earlier.some((each) => each.name === name))
       throw new BackupRefused(`${place.name} has a backup ${name} already: choose another name`);
     const newest = earlier.at(-1);
     const before = newest === undefined ? undefined : await place.read(newest);
     const cut = await takeHeldCut(this.#known(before), this.#ports);
+    this.#cut = cut;
     try {
       const copies = await this.#copyLogs(cut);
       const packs = await this.#packs.finish();
-      const manifest = this.#manifest({ id, began, prunes, cut, packs, copies });
+      const manifest = this.#manifest({ prunes, cut, packs, copies });
       await place.finish(manifest);
       return reportOf(manifest);
     } finally {
       await cut.release();
     }
+  }
+
+  /** What the run did so far. */
+  report(): Omit<RunReport, 'failed'> {
+    const { place, name, by, now } = this.#ports;
+    return {
+      ...{ run: this.#id, name, place: place.name, by, startedAt: this.#began, finishedAt: now() },
+      added: { ...this.#added },
+      ...(this.#cut === undefined ? {} : { cut: describeCut(this.#cut) }),
+    };
   }
 
   #known(before: Manifest | undefined): (log: Log) => KnownLog | undefined {
@@ -228,15 +253,13 @@ class BackupRun {
   }
 
   #manifest(run: {
-    readonly id: Incarnation;
-    readonly began: number;
     readonly prunes: Incarnation[];
     readonly cut: HeldCut<KnownLog>;
     readonly packs: string[];
     readonly copies: ReadonlyMap<CutLog<KnownLog>, LogCopy>;
   }): Manifest {
     const { store, secrets, version, name, now } = this.#ports;
-    const { id, began, prunes, cut, packs, copies } = run;
+    const { prunes, cut, packs, copies } = run;
     const repositories: Manifest['repositories'] = [];
     const logs: Manifest['logs'] = {};
     for (const each of cut.logs) {
@@ -245,9 +268,27 @@ class BackupRun {
       if (each.log.kind === 'repository') repositories.push([each.log.repo, copy]);
       else logs[each.log.kind] = copy;
     }
-    const times = { began: isoOf(began), moment: isoOf(cut.moment), ended: isoOf(now()) };
-    return { v: 1, id, name, store, secrets, version, ...times, prunes, packs, repositories, logs, added: this.#added };
+    const times = { began: isoOf(this.#began), moment: isoOf(cut.moment), ended: isoOf(now()) };
+    return {
+      v: 1,
+      id: this.#id,
+      name,
+      store,
+      secrets,
+      version,
+      ...times,
+      prunes,
+      packs,
+      repositories,
+      logs,
+      added: this.#added,
+    };
   }
+}
+
+function describeCut({ logs, moment }: HeldCut<KnownLog>): NonNullable<RunReport['cut']> {
+  const note = logs.find(({ log }) => log.kind === 'notes')?.seq ?? 0;
+  return { moment, note, repositories: logs.filter(({ log }) => log.kind === 'repository').length };
 }
 
 /** @throws RegistryError `log-broken` if this version cannot tell what the slot links */

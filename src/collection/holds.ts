@@ -17,6 +17,8 @@ export const HOLD_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 export const holdSchema = z.object({
   v: z.literal(1),
+  /** Absent for a pin. */
+  kind: z.literal('backup').optional(),
   name: z.string().regex(HOLD_NAME),
   /** The moment that it keeps, milliseconds. */
   moment: z.number(),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import type { RobotChange } from '../access/robots/decide.ts';
 import type { RobotName } from '../access/robots/robot.ts';
+import type { RunReport } from '../backup/run-reports.ts';
 import type { CollectionProgress } from '../collection/collect.ts';
 import type { HoldContent } from '../collection/holds.ts';
 import type { ImportReport, ImportRequest } from '../importing/report.ts';
@@ -103,6 +104,10 @@ export class ControlClient {
 
   async release(id: Incarnation): Promise<void> {
     await this.#request('DELETE', `/holds/${id}`);
+  }
+
+  async reportBackup(report: RunReport): Promise<void> {
+    await this.#request('POST', `/backups/${report.run}`, report);
   }
 
   /** @returns whether it has been carried out; otherwise it is stored @throws RegistryError `request-invalid` */

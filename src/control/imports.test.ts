@@ -39,6 +39,7 @@ function serve(importTree: RunImport) {
       hold: unexpected,
       renewHold: unexpected,
       release: unexpected,
+      reportBackup: unexpected,
       promote: unexpected,
       orderWebhook: unexpected,
       tryWebhookOut: unexpected,

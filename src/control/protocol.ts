@@ -16,6 +16,7 @@ import type { Outcome } from '../webhooks/sender.ts';
  *   POST   /robots/<name>          changes a robot as the body says (access/robots/decide.ts)
  *   POST   /holds/<ULID>           creates a hold with the content of the body (collection/holds.ts); DELETE ends it
  *   PUT    /holds/<ULID>           creates it, or replaces it by the same with a later end
+ *   POST   /backups/<ULID>         stores the report of a backup that ended (backup/run-reports.ts)
  *   POST   /webhooks/<name>/order  does with a webhook what the body says (webhooks/orders.ts); the response says whether it is done yet
  *   POST   /webhooks/<name>/test   sends a test delivery; the response is its outcome
  *   PUT    /read-only              makes the registry refuse writes; DELETE makes it accept them again

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type RobotChange, robotChange } from '../access/robots/decide.ts';
 import { parseRobotName, type RobotName } from '../access/robots/robot.ts';
+import { type RunReport, runReport } from '../backup/run-reports.ts';
 import { type HoldContent, holdSchema } from '../collection/holds.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Incarnation, parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
@@ -25,6 +26,7 @@ export interface ControlPorts {
   readonly hold: (id: Incarnation, content: HoldContent) => Promise<void>;
   readonly renewHold: (id: Incarnation, content: HoldContent) => Promise<void>;
   readonly release: (id: Incarnation) => Promise<void>;
+  readonly reportBackup: (report: RunReport) => Promise<void>;
   /** Makes a replica a primary. */
   readonly promote: () => Promise<void>;
   /** @returns whether it has been carried out; otherwise it is stored */
@@ -115,6 +117,13 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
   }
   const hold = thing === 'holds' ? parseIncarnation(name) : undefined;
   if (hold !== undefined) return await answerHold(hold, request, ports);
+  if (request.method === 'POST' && thing === 'backups') {
+    const report = runReport.safeParse(await request.json());
+    if (report.success && report.data.run === name) {
+      await ports.reportBackup(report.data);
+      return new Response(null, { status: 204 });
+    }
+  }
   const restored = thing === 'restorations' ? parseRepositoryName(name) : undefined;
   if (request.method === 'POST' && restored !== undefined) {
     const wanted = restorationSchema.safeParse(await request.json());

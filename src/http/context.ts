@@ -11,6 +11,7 @@ import type { History } from '../past/interface.ts';
 import type { Pins } from '../pins/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { LocalSource } from '../replica/interface.ts';
+import type { Introduction } from '../replica/protocol.ts';
 import type { RetentionView } from '../retention/interface.ts';
 import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
@@ -36,6 +37,8 @@ export interface HandlerPorts {
   readonly ending: AbortSignal;
   /** What replicas of this store read. */
   readonly replication: LocalSource;
+  /** Notices replicas, for administrators. */
+  readonly replicaWatch: { readonly saw: (replica: Introduction, client: string | undefined) => void };
   /** Accounts and rules, for administrators. */
   readonly accessDesk: AccessDesk;
   /** How this registry runs, for administrators. */

@@ -1,7 +1,10 @@
 import type { Orderer } from '../access/admin/interface.ts';
+import { HOLD_MS } from '../backup/hold-time.ts';
+import { backupRuns } from '../backup/run-reports.ts';
 import { type Hold, holdIds, readHold } from '../collection/holds.ts';
 import { collectionReports } from '../collection/report.ts';
 import { readSwitch, type WriteSwitch } from '../registry/write-switch.ts';
+import { behindOf } from '../replica/behind.ts';
 import type { ReplicationSource } from '../replica/interface.ts';
 import { type Lag, lagOf } from '../replica/lag.ts';
 import { readReplicaMark } from '../replica/mark.ts';
@@ -17,13 +20,16 @@ import type {
   OrderOutcome,
   OwnerDesk,
   Part,
+  ReplicaFacts,
   ServiceHealth,
   WriteFacts,
 } from './interface.ts';
+import { problemOf } from './problem.ts';
 
 /** How long each part of an overview may take, in milliseconds. */
 const PART_WITHIN_MS = 2_000;
-const MAX_PROBLEM = 300;
+/** Replicas that an overview has. */
+const MAX_REPLICAS = 50;
 
 export interface OperationsPorts {
   readonly owner: OwnerDesk;
@@ -51,18 +57,25 @@ export class NodeOperations implements Operations {
 
   async overview(): Promise<OperationsOverview> {
     const { owner, reader } = this.#ports;
-    const [services, node, writes, jobs, webhooks, replica, collection, retention, holds] = await Promise.all([
+    const [services, node, processes, writes, jobs, webhooks, replica, replicas, ...kept] = await Promise.all([
       this.#services(),
       partOf(owner.node()),
+      partOf(owner.processes()),
       partOf(this.#writes()),
       partOf(owner.jobs()),
       partOf(owner.webhooks()),
       partOf(this.#replica()),
+      partOf(this.#replicas()),
       partOf(collectionReports.last(reader)),
       partOf(retentionReports.last(reader)),
       partOf(this.#holds()),
+      partOf(backupRuns.list(reader)),
     ]);
-    return { node, services, writes, jobs, webhooks, replica, collection, retention, holds };
+    const [collection, retention, holds, backups] = kept;
+    return {
+      ...{ node, processes, services, writes, jobs, webhooks, replica, replicas },
+      ...{ collection, retention, holds, backups },
+    };
   }
 
   async order(order: OperationsOrder, by: Orderer): Promise<OrderOutcome> {
@@ -98,6 +111,19 @@ export class NodeOperations implements Operations {
     return await lagOf(reader, source, mark, now());
   }
 
+  async #replicas(): Promise<readonly ReplicaFacts[]> {
+    const { owner, reader } = this.#ports;
+    const listed = (await owner.replicas()).slice(0, MAX_REPLICAS);
+    if (listed.length === 0) return [];
+    const behind = await behindOf(reader);
+    return await Promise.all(
+      listed.map(async ({ id, silentFor, about: { name, note, client } }) => ({
+        ...{ id, name, client, silentFor, note },
+        behind: await behind(note),
+      })),
+    );
+  }
+
   async #holds(): Promise<readonly HoldFacts[]> {
     const { reader, now } = this.#ports;
     const at = now();
@@ -111,8 +137,10 @@ export class NodeOperations implements Operations {
   }
 }
 
-function factsOf({ id, name, moment, created, until, by, logs }: Hold): HoldFacts {
-  return { id, name, moment, created, until, by, repositories: logs.size };
+function factsOf({ id, kind, name, moment, created, until, by, logs }: Hold): HoldFacts {
+  const isBackup = kind === 'backup';
+  const renewedAt = isBackup ? until - HOLD_MS : created;
+  return { id, isBackup, name, moment, created, until, renewedAt, by, repositories: logs.size };
 }
 
 async function partOf<T>(work: Promise<T>): Promise<Part<T>> {
@@ -134,10 +162,4 @@ async function healthOf(name: ServiceHealth['name'], ask: () => Promise<void>): 
   return answered.kind === 'known'
     ? { name, milliseconds: performance.now() - begun, problem: undefined }
     : { name, milliseconds: undefined, problem: answered.problem };
-}
-
-/** One line. Only administrators see it. */
-function problemOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, ' ').slice(0, MAX_PROBLEM).toWellFormed();
 }

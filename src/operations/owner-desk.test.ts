@@ -2,7 +2,15 @@ import { expect, test } from 'bun:test';
 import { eventually } from '../../test/support/eventually.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { POLICIES } from '../jobs/queue.ts';
+import type { Incarnation } from '../oci/names.ts';
 import { type OwnerDeskPorts, ProcessDesk } from './owner-desk.ts';
+import type { Announcement } from './roster/announcement.ts';
+import { MemoryRoster } from './roster/memory-roster.ts';
+
+const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
+const ABOUT: Announcement = {
+  ...{ name: 'n', role: 'node', pid: 1, version: '1', threads: 1, started: 0, isDraining: false, jobs: [] },
+};
 
 /** A desk whose snapshots fail as long as `isBroken` says so, once each. */
 function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
@@ -19,6 +27,9 @@ function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
   const desk = new ProcessDesk({
     about: { name: 'n', version: '1', storage: 'memory', store: 's', shape: 'embedded', startedAt: 0 },
     threads: async () => [{ index: 0, inFlight: 0 }],
+    presence: { id: ID, about: ABOUT },
+    listed: undefined,
+    replicas: new MemoryRoster(Date.now),
     memory: () => 1,
     board: queue,
     enqueue: (job) => queue.enqueue(job),
@@ -60,6 +71,22 @@ test('orders that cannot be carried out are refused', async () => {
   await expect(desk.order({ kind: 'replay-webhook', name: 'chat', since: '' }, 'a')).rejects.toThrow('since:');
   await queue.close();
   await expect(desk.order({ kind: 'collect' }, 'a')).rejects.toThrow('could not be queued');
+});
+
+test('without an answer of Redis it lists itself, and says why', async () => {
+  const failing = () => Promise.reject(new Error('Redis\nis gone'));
+  const { promise: never } = Promise.withResolvers<never>();
+  for (const [listed, problem] of [
+    [undefined, undefined],
+    [failing, 'Redis is gone'],
+    [() => never, 'Redis does not answer'],
+  ] as const) {
+    const { desk, queue } = openDesk(() => false, { listed });
+    const list = await desk.processes();
+    expect(list.problem).toBe(problem);
+    expect(list.processes).toMatchObject([{ id: ID, name: 'n', isThis: true, state: 'alive', silentFor: 0 }]);
+    await queue.close();
+  }
 });
 
 test('callers who come while the webhooks are looked at share the answer', async () => {

@@ -2,16 +2,34 @@ import { type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobBoard } from '../jobs/queue.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
+import type { Incarnation } from '../oci/names.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { within } from '../system/within.ts';
 import type { WrittenOrder } from '../webhooks/orders.ts';
 import { reportWebhooks, type WebhookReport } from '../webhooks/report.ts';
 import type { Outcome } from '../webhooks/sender.ts';
 import { parseWebhookName, type Webhook, type WebhookName } from '../webhooks/webhook.ts';
-import type { JobFacts, NodeFacts, OperationsOrder, OrderOutcome, OwnerDesk, ThreadFacts } from './interface.ts';
+import type {
+  JobFacts,
+  NodeFacts,
+  OperationsOrder,
+  OrderOutcome,
+  OwnerDesk,
+  ProcessList,
+  ThreadFacts,
+} from './interface.ts';
+import { problemOf } from './problem.ts';
+import type { ReplicaSighting } from './replicas.ts';
+import type { Announcement } from './roster/announcement.ts';
+import type { Presence } from './roster/presence.ts';
+import { processesOf } from './roster/process-list.ts';
+import type { Listed, Roster } from './roster/roster.ts';
 
 /** Dead letters that an overview has. */
 const MAX_DEAD_LETTERS = 50;
+/** How long Redis may take to list the processes, in milliseconds. */
+const LIST_WITHIN_MS = 1_500;
 
 export interface OwnerDeskPorts {
   /** What does not change while the process runs. */
@@ -19,6 +37,12 @@ export interface OwnerDeskPorts {
   readonly threads: () => Promise<readonly ThreadFacts[]>;
   /** Resident bytes. */
   readonly memory: () => number;
+  /** What this process says of itself. */
+  readonly presence: Pick<Presence, 'id' | 'about'>;
+  /** What the processes of a cluster say of themselves; undefined for a process that has its store for itself. */
+  readonly listed: (() => Promise<readonly Listed<Announcement>[]>) | undefined;
+  /** The replicas of this store. */
+  readonly replicas: Pick<Roster<ReplicaSighting>, 'announce' | 'list'>;
   readonly board: Pick<JobBoard, 'counts' | 'deadLetters' | 'retry'>;
   /** @returns false if the job was not accepted */
   readonly enqueue: (job: Job) => Promise<boolean>;
@@ -51,6 +75,18 @@ export class ProcessDesk implements OwnerDesk {
     return { ...about, memory: memory(), threads: await threads() };
   }
 
+  /** Without an answer of Redis it is this one alone. */
+  async processes(): Promise<ProcessList> {
+    const { presence, listed, now } = this.#ports;
+    try {
+      const found = listed === undefined ? [] : await within(LIST_WITHIN_MS, listed());
+      if (found !== undefined) return { processes: processesOf(presence, found, now()), problem: undefined };
+      return { processes: processesOf(presence, [], now()), problem: 'Redis does not answer' };
+    } catch (error) {
+      return { processes: processesOf(presence, [], now()), problem: problemOf(error) };
+    }
+  }
+
   async jobs(): Promise<JobFacts> {
     const { board } = this.#ports;
     const [counts, deadLetters] = await Promise.all([board.counts(), board.deadLetters(MAX_DEAD_LETTERS)]);
@@ -65,6 +101,14 @@ export class ProcessDesk implements OwnerDesk {
       this.#reporting = undefined;
     });
     return await this.#reporting;
+  }
+
+  replicas(): Promise<readonly Listed<ReplicaSighting>[]> {
+    return this.#ports.replicas.list();
+  }
+
+  sawReplica(id: Incarnation, sighting: ReplicaSighting): Promise<void> {
+    return this.#ports.replicas.announce(id, sighting);
   }
 
   async order(order: OperationsOrder, actor: string): Promise<OrderOutcome> {

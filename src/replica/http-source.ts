@@ -6,11 +6,14 @@ import {
   type CollectionsAnswer,
   collectionAnswer,
   collectionsAnswer,
+  formatIntroduction,
   formatWanted,
   type IdentityAnswer,
+  type Introduction,
   identityAnswer,
   type ObjectsAnswer,
   objectsAnswer,
+  REPLICA_HEADER,
   type RepositoriesAnswer,
   repositoriesAnswer,
   type SlotsAnswer,
@@ -50,10 +53,16 @@ export interface SourceBytes {
 export class HttpSource implements ReplicationSource {
   readonly url: string;
   readonly #settings: HttpSourceSettings;
+  #introduce: (() => Introduction) | undefined;
 
   constructor(settings: HttpSourceSettings) {
     this.url = settings.url;
     this.#settings = settings;
+  }
+
+  /** From now on requests say which replica copies, and how far it is; undefined: they do not. */
+  introduce(introduce: (() => Introduction) | undefined): void {
+    this.#introduce = introduce;
   }
 
   identity(signal?: AbortSignal): Promise<IdentityAnswer> {
@@ -136,7 +145,9 @@ export class HttpSource implements ReplicationSource {
   }
 
   async #ask<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal, wait = 0): Promise<T> {
-    return await parsed(await this.#request(`/api/v1/replication${path}`, {}, signal, wait), schema);
+    const introduction = this.#introduce?.();
+    const headers = introduction === undefined ? {} : { [REPLICA_HEADER]: formatIntroduction(introduction) };
+    return await parsed(await this.#request(`/api/v1/replication${path}`, headers, signal, wait), schema);
   }
 
   #request(

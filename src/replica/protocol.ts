@@ -105,6 +105,37 @@ type Immutable<T> = T extends string
       ? { readonly [Key in keyof T]: Immutable<T[Key]> }
       : T;
 
+/** The header of requests by which a replica introduces itself. Only what administrators of the source see depends on it. */
+export const REPLICA_HEADER = 'Marina-Replica';
+
+export interface Introduction {
+  /** ULID of the replica's objects. */
+  readonly id: Incarnation;
+  /** The last note that it has; 0: none. */
+  readonly note: number;
+  /** Of the process that copies. */
+  readonly name: string;
+}
+
+export function formatIntroduction({ id, note, name }: Introduction): string {
+  return `${id} ${note} ${encodeURIComponent(name.toWellFormed())}`;
+}
+
+const MAX_INTRODUCTION = 2_048;
+
+/** @returns undefined for malformed text */
+export function parseIntroduction(text: string): Introduction | undefined {
+  if (text.length > MAX_INTRODUCTION) return undefined;
+  const [, ulid = '', digits = '', encoded = ''] = /^(\S+) (\d{1,15}) (\S+)$/.exec(text) ?? [];
+  const id = parseIncarnation(ulid);
+  if (id === undefined) return undefined;
+  try {
+    return { id, note: Number(digits), name: decodeURIComponent(encoded) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** The slots of one log that are wanted. */
 export interface WantedSlots {
   readonly repo: RepositoryName;

@@ -5,6 +5,7 @@ import { digestFromHex } from '../oci/digest.ts';
 import type { Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
 import * as paths from './paths.ts';
 import {
+  backupReportKey,
   CATALOG,
   COLLECTION_ANSWER,
   COLLECTION_REPORT,
@@ -178,6 +179,7 @@ test('keys are told from other names, that of `..` above all', () => {
           FORMAT,
           PULLS_BEGAN,
           pullsKey(id),
+          backupReportKey(id),
           COLLECTION_REPORT,
           COLLECTION_ANSWER,
           RETENTION_REPORT,

@@ -20,6 +20,7 @@ import type { Key } from './driver.ts';
  *   retention/report | answer               the same for retention
  *   retention/expiring                      tags that retention will delete within a day
  *   retention/outlook                       what retention would delete, and what its rules keep (retention/stored-outlook.ts)
+ *   backups/<ulid>                          report of one of the last backups, which are elsewhere (backup/run-reports.ts)
  *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
  *   robots/_snap/<2^53-1-seq, 16 d.>        snapshots of the robots: the newest comes first in a listing
  *   logins/ended/<expiry, 12 digits>-<ulid> a log-in at the page that ended before it expired
@@ -64,6 +65,7 @@ const TOPS: ReadonlySet<string> = new Set([
     'uploads',
     'gc',
     'retention',
+    'backups',
     'robots',
     'notes',
     'settings',
@@ -311,6 +313,14 @@ export const RETENTION_EXPIRING: Key = 'retention/expiring';
 
 /** What retention would delete, and what its rules keep, for people. */
 export const RETENTION_OUTLOOK: Key = 'retention/outlook';
+
+/** Reports of the last backups; for people only. */
+export const BACKUP_REPORTS: Key = 'backups/';
+
+/** @param run ULID of the run that made the backup, or failed to */
+export function backupReportKey(run: Incarnation): Key {
+  return `${BACKUP_REPORTS}${run}`;
+}
 
 /** The report of the last collection; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';

@@ -18,6 +18,8 @@ export type AccessFiles =
       readonly kind: 'restricted';
       /** The current rules. */
       readonly rules: () => AccessRules;
+      /** SHA-256 of the ACCESS_FILE that they are from, in hex. */
+      readonly hash: () => string | undefined;
       readonly oidc: OidcTokens;
       readonly passwords: OpenPasswords | undefined;
       readonly judge: Judge;
@@ -51,6 +53,7 @@ export async function openAccessFiles(
   return {
     kind: 'restricted',
     rules: current,
+    hash: () => rules?.hash(),
     oidc,
     passwords,
     judge: judge.judge,

@@ -19,6 +19,8 @@ export interface RulePorts {
 export interface OpenedRules {
   /** The current rules. */
   readonly current: () => AccessRules;
+  /** SHA-256 of the ACCESS_FILE that they are from, in hex. */
+  readonly hash: () => string | undefined;
   readonly close: () => void;
 }
 
@@ -39,11 +41,11 @@ export async function openAccessRules(
     const { rules, groups, issuers, quotas } = file.value;
     const counts = { rules: rules.length, groups: groups.size, issuers: issuers.length, quotas: quotas.length };
     ports.logger.info(counts, 'rules were read from ACCESS_FILE');
-    return { current: () => file.value, close: () => file.close() };
+    return { current: () => file.value, hash: () => file.hashes.ACCESS_FILE, close: () => file.close() };
   }
   if (htpasswdFile === undefined) return undefined;
   ports.logger.info('there is no ACCESS_FILE: every account of HTPASSWD_FILE may do everything');
-  return { current: () => accountsMayDoEverything, close: () => {} };
+  return { current: () => accountsMayDoEverything, hash: () => undefined, close: () => {} };
 }
 
 /**

@@ -1,8 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
+import type { BackupDesk } from '../backup/desk.ts';
 import { BackupRefused } from '../backup/errors.ts';
-import type { HoldPorts } from '../backup/held-cut.ts';
+import { backupRuns } from '../backup/run-reports.ts';
 import { removeHold, renewHold } from '../collection/holds.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
@@ -71,17 +72,13 @@ function s3Ports(): S3Ports {
   return { now: Date.now, sleep, random: Math.random, newId: idFactory(), onRequest: () => {} };
 }
 
-export interface OpenHolds extends Pick<HoldPorts, 'hold' | 'release'> {
-  readonly close: () => Promise<void>;
-}
-
 /**
- * Opens what a backup needs to write to the store that it reads: its hold. If a server has the folder, the server writes it. If none has,
- * this process has the folder only while it writes, so that a server can be started meanwhile.
+ * Opens what a backup needs to write to the store that it reads: its hold and its report. If a server has the folder, the server writes
+ * them. If none has, this process has the folder only while it writes, so that a server can be started meanwhile.
  * @param place of the store
  * @throws StoreRefused in one line
  */
-export async function openHolds(config: Config, place: string): Promise<OpenHolds> {
+export async function openBackupDesk(config: Config, place: string): Promise<BackupDesk> {
   requireStoreOwner(config);
   // Requests come first.
   setPriority(constants.priority.PRIORITY_LOW);
@@ -93,7 +90,7 @@ export async function openHolds(config: Config, place: string): Promise<OpenHold
   // What a power cut took is recovered before the logs are read.
   const first = await serverOrStore(config, place);
   if (!(first instanceof ControlClient)) await first.close();
-  const through = async <T>(work: (holds: Omit<OpenHolds, 'close'>) => Promise<T>): Promise<T> => {
+  const through = async <T>(work: (desk: Omit<BackupDesk, 'close'>) => Promise<T>): Promise<T> => {
     const found = await serverOrStore(config, place);
     if (found instanceof ControlClient) return await work(throughServer(found));
     try {
@@ -103,8 +100,9 @@ export async function openHolds(config: Config, place: string): Promise<OpenHold
     }
   };
   return {
-    hold: (id, content) => through((holds) => holds.hold(id, content)),
-    release: (id) => through((holds) => holds.release(id)),
+    hold: (id, content) => through((desk) => desk.hold(id, content)),
+    release: (id) => through((desk) => desk.release(id)),
+    report: (report) => through((desk) => desk.report(report)),
     close: async () => {},
   };
 }
@@ -129,7 +127,7 @@ async function openWritable(config: Config, isShared: boolean): Promise<OpenedSt
   return await openStore(config, isShared, silent());
 }
 
-function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
+function directly(driver: ObjectStore): Omit<BackupDesk, 'close'> {
   return {
     hold: async (id, content) => {
       if ((await readSwitch(driver)) !== undefined) return false;
@@ -137,10 +135,13 @@ function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
       return true;
     },
     release: (id) => removeHold(driver, id),
+    report: async (report) => {
+      if ((await readSwitch(driver)) === undefined) await backupRuns.add(driver, report.run, report);
+    },
   };
 }
 
-function throughServer(server: ControlClient): Omit<OpenHolds, 'close'> {
+function throughServer(server: ControlClient): Omit<BackupDesk, 'close'> {
   const whileWritable = async (request: Promise<void>): Promise<boolean> => {
     try {
       await request;
@@ -153,5 +154,6 @@ function throughServer(server: ControlClient): Omit<OpenHolds, 'close'> {
   return {
     hold: (id, content) => whileWritable(server.renewHold(id, content)),
     release: async (id) => void (await whileWritable(server.release(id))),
+    report: async (report) => void (await whileWritable(server.reportBackup(report))),
   };
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { backupRuns } from '../backup/run-reports.ts';
 import { createHold, removeHold, renewHold } from '../collection/holds.ts';
 import { CONTROL_SOCKET } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
@@ -7,6 +8,9 @@ import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
 import type { OwnerDesk } from '../operations/interface.ts';
+import type { ReplicaSighting } from '../operations/replicas.ts';
+import { MemoryRoster } from '../operations/roster/memory-roster.ts';
+import type { Presence } from '../operations/roster/presence.ts';
 import type { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { restore } from '../registry/restoration.ts';
@@ -22,8 +26,10 @@ import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
 import type { ShapeNotes, ShapePorts } from './node-ports.ts';
 import { openOwnerDesk } from './operations.ts';
+import { openPresence } from './presence.ts';
 import { collectWhileWritable, lookAheadWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
+import { threadsOf } from './thread-share.ts';
 import { openWebhookDesk } from './webhook-operator.ts';
 import { observeWebhooks, openWebhooks } from './webhooks.ts';
 
@@ -41,6 +47,7 @@ interface BackgroundPorts extends ShapePorts {
 interface Background {
   readonly jobs: Jobs;
   readonly operations: OwnerDesk;
+  readonly presence: Presence;
 }
 
 /** Runs the jobs of an embedded process, and serves the operator's commands. */
@@ -140,8 +147,22 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
     });
   if (webhooks !== undefined) observeWebhooks(telemetry, webhooks, logs.logger);
   const desk = openWebhookDesk({ config, opened, newId, file: webhookFile, service: webhooks });
+  const presence = openPresence({
+    ...{ ...ports, logger: logs.logger, roster: undefined, role: 'node', jobs: [] },
+    threads: threadsOf(thread),
+  });
+  const replicas = new MemoryRoster<ReplicaSighting>(() => performance.now());
   const operations = openOwnerDesk({
-    ...{ ...ports, board: jobs, feed, desk, turned: () => news.readOnlyTurned() },
+    ...{
+      ...ports,
+      presence,
+      roster: undefined,
+      replicas,
+      board: jobs,
+      feed,
+      desk,
+      turned: () => news.readOnlyTurned(),
+    },
     enqueue: (job) => jobs.enqueue(job),
   });
   const control = opened.isLocked
@@ -159,6 +180,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
         hold: (id, content) => createHold(driver, id, content),
         renewHold: (id, content) => renewHold(driver, id, content),
         release: (id) => removeHold(driver, id),
+        reportBackup: (report) => backupRuns.add(driver, report.run, report),
         promote: async () => {
           await ports.promote();
           await writes.lookAgain();
@@ -182,7 +204,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
     await imports.stop();
     await jobs.close();
   };
-  return { jobs: { enqueue: (job) => jobs.enqueue(job), close }, operations };
+  return { jobs: { enqueue: (job) => jobs.enqueue(job), close }, operations, presence };
 }
 
 /** Without the socket the server still works. Only the commands that write must then wait until it is stopped. */

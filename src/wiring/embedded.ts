@@ -1,5 +1,6 @@
 import { isSnapshotDue } from '../journal/snapshot-due.ts';
 import type { OwnerDesk } from '../operations/interface.ts';
+import type { Presence } from '../operations/roster/presence.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import { Heads } from '../projection/threads/heads.ts';
 import type { Sharing } from '../quotas/usage-counter.ts';
@@ -54,7 +55,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
-  const { sessions, jobs, operations } = await openParts(ports, projection, notes);
+  const { sessions, jobs, operations, presence } = await openParts(ports, projection, notes);
   return {
     projection,
     replayer: projection,
@@ -64,6 +65,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     notes,
     operations,
     enqueue: (job) => jobs.enqueue(job),
+    presence,
     askRedis: undefined,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
@@ -78,17 +80,18 @@ interface Parts {
   readonly sessions: RequestSessions;
   readonly jobs: Jobs;
   readonly operations: OwnerDesk;
+  readonly presence: Presence | undefined;
 }
 
 /** What the owner has once for all threads, and the others call. Only the owner loads the code of the jobs. */
 async function openParts(ports: ShapePorts, projection: MemoryProjection, notes: ShapeNotes): Promise<Parts> {
   const { thread, opened, folderThread } = ports;
   if (thread.kind === 'other') {
-    const [jobs, operations] = [jobsOfOwner(thread), deskOfOwner(thread)];
-    if (folderThread.kind === 'other') return { sessions: openSessions(ports), jobs, operations };
+    const common = { jobs: jobsOfOwner(thread), operations: deskOfOwner(thread), presence: undefined };
+    if (folderThread.kind === 'other') return { sessions: openSessions(ports), ...common };
     const owner = remote<SessionCalls>(thread.services.sessions, SESSION_CALLS);
     const sessions = new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now });
-    return { sessions, jobs, operations };
+    return { sessions, ...common };
   }
   const sessions = openSessions(ports);
   const others = thread.kind === 'owner' && folderThread.kind === 'alone' ? thread.others : [];

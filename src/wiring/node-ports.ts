@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { Doorbell } from '../feed/waiters.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { OwnerDesk } from '../operations/interface.ts';
+import type { Presence } from '../operations/roster/presence.ts';
 import type { Projection, Replayer, SlotsShown } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
@@ -33,6 +34,8 @@ export interface ShapePorts {
   readonly usage: UsageFeed;
   /** The webhooks of WEBHOOKS_FILE, if it is set; for the thread that delivers. */
   readonly webhookFile: WebhookFile | undefined;
+  /** SHA-256 of the ACCESS_FILE in use, in hex; undefined without one. */
+  readonly rulesHash: () => string | undefined;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly robots: RobotsLog;
@@ -77,6 +80,8 @@ export interface Shape {
   readonly operations: OwnerDesk;
   /** Hands background work to the process, or to the workers of a cluster. */
   readonly enqueue: Jobs['enqueue'];
+  /** What the process says of itself; undefined on a thread that is not its owner. */
+  readonly presence: Pick<Presence, 'listens' | 'drains'> | undefined;
   /** Resolves once Redis has answered; undefined outside a cluster. */
   readonly askRedis: (() => Promise<void>) | undefined;
   /** Gauges of the metrics. */

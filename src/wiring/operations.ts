@@ -4,7 +4,12 @@ import type { JobBoard } from '../jobs/queue.ts';
 import { type Operations, OWNER_CALLS, type OwnerDesk, type ThreadFacts } from '../operations/interface.ts';
 import { NodeOperations } from '../operations/operations.ts';
 import { ProcessDesk } from '../operations/owner-desk.ts';
+import { type ReplicaSighting, ReplicaWatch } from '../operations/replicas.ts';
+import type { Announcement } from '../operations/roster/announcement.ts';
+import type { Presence } from '../operations/roster/presence.ts';
+import type { Roster } from '../operations/roster/roster.ts';
 import type { HttpSource } from '../replica/http-source.ts';
+import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { offer, remote } from '../threads/calls.ts';
 import type { Thread, ThreadPorts } from '../threads/thread.ts';
@@ -17,6 +22,10 @@ interface OwnerWiring
     ShapePorts,
     'config' | 'opened' | 'node' | 'thread' | 'telemetry' | 'policy' | 'writes' | 'webhookFile'
   > {
+  readonly presence: Presence;
+  /** undefined for a process that has its store for itself. */
+  readonly roster: Roster<Announcement> | undefined;
+  readonly replicas: Roster<ReplicaSighting>;
   readonly board: JobBoard;
   readonly enqueue: Jobs['enqueue'];
   readonly feed: Feed;
@@ -28,7 +37,7 @@ interface OwnerWiring
 /** Opens the desk of a process, and offers it to the other threads. */
 export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
   const { config, opened, node, thread, telemetry, policy, writes, webhookFile, desk: webhooks } = ports;
-  const { board, enqueue, feed, turned } = ports;
+  const { presence, roster, replicas, board, enqueue, feed, turned } = ports;
   const desk = new ProcessDesk({
     about: {
       ...{ name: node, version: packageJson.version, storage: opened.driver.kind, store: opened.store },
@@ -37,7 +46,8 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
     },
     threads: () => threadsOf(thread, telemetry),
     memory: () => process.memoryUsage.rss(),
-    ...{ board, enqueue, writes, turned, feed },
+    listed: roster && (() => roster.list()),
+    ...{ presence, replicas, board, enqueue, writes, turned, feed },
     hasRetention: policy !== undefined,
     webhooks: webhookFile && (() => webhookFile.current()),
     orderWebhook: webhooks.order,
@@ -48,8 +58,11 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
   if (thread.kind === 'owner') {
     const offered: OwnerDesk = {
       node: () => desk.node(),
+      processes: () => desk.processes(),
       jobs: () => desk.jobs(),
       webhooks: () => desk.webhooks(),
+      replicas: () => desk.replicas(),
+      sawReplica: (...seen) => desk.sawReplica(...seen),
       order: (...order) => desk.order(...order),
     };
     for (const { services } of thread.others) offer<OwnerDesk>(services.operations, offered);
@@ -86,5 +99,14 @@ export function openOperations({ config, opened, writes, logs: { logger }, ...po
     now: Date.now,
     onOrder: (order, { isDone }, { actor, id, client }) =>
       logger.info({ requestId: id, client, actor: actor.label, order, isDone }, 'an administrator gave an order'),
+  });
+}
+
+/** Notices the replicas that make requests to this thread. */
+export function openReplicaWatch(owner: OwnerDesk, logger: Logger): ReplicaWatch {
+  return new ReplicaWatch({
+    report: (id, sighting) => owner.sawReplica(id, sighting),
+    failed: (error) => logger.warn({ err: error }, 'it could not be recorded which replicas follow this registry'),
+    now: () => performance.now(),
   });
 }

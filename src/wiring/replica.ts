@@ -249,7 +249,14 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     sleep,
   });
   const end = new AbortController();
-  const run = (signal: AbortSignal): Promise<void> => follower.run(signal);
+  const run = async (signal: AbortSignal): Promise<void> => {
+    source.introduce(() => ({ id: opened.instance, note: notes.seq, name: ports.node }));
+    try {
+      await follower.run(signal);
+    } finally {
+      source.introduce(undefined);
+    }
+  };
   const failed = (error: unknown): void =>
     logger.warn({ err: error }, 'Redis does not say which process copies from the source; it is tried again');
   const running = lease === undefined ? run(end.signal) : runWithLease({ lease, run, sleep, failed }, end.signal);

@@ -1,7 +1,9 @@
 // The ACL user in docs/operations.md: it is enough for nodes and workers, and allows nothing else.
 import { afterAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { RedisBoard } from '../../src/feed/redis-board.ts';
+import { RedisRoster } from '../../src/operations/roster/roster.ts';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
 import { eventually } from '../support/eventually.ts';
@@ -77,6 +79,18 @@ async function expectHints({ redis }: OpenNode): Promise<void> {
   expect(await board.look()).toEqual({ newest: 1, hasHints: false });
 }
 
+async function expectRoster({ redis }: OpenNode): Promise<void> {
+  const raise = (error: unknown): never => {
+    throw error;
+  };
+  const roster = new RedisRoster({ redis, store: world.store, name: 'x', schema: z.string(), malformed: raise });
+  const id = countingIncarnations(Date.now)();
+  await roster.announce(id, 'here');
+  expect(await roster.list()).toMatchObject([{ id, about: 'here' }]);
+  await roster.leave(id);
+  expect(await roster.list()).toEqual([]);
+}
+
 async function expectJobs(url: string): Promise<void> {
   const ran: string[] = [];
   const { queue, troubles } = openBullQueue(url, world.store, { answerWithin: 10_000 });
@@ -103,12 +117,13 @@ async function expectJobs(url: string): Promise<void> {
   expect(troubles).toEqual([]);
 }
 
-test('the documented user is enough for views, uploads, hints and jobs, and for nothing else', async () => {
+test('the documented user is enough for views, uploads, hints, lists and jobs, and for nothing else', async () => {
   const url = await addUser();
   const node = await world.node({}, url);
   await expectViews(node);
   await expectUploads(node);
   await expectHints(node);
+  await expectRoster(node);
   await expectJobs(url);
   const login = ['--user', 'marina', '--pass', PASSWORD, '--no-auth-warning'];
   for (const command of [

@@ -47,7 +47,7 @@ beforeAll(async () => {
   await pushImage(url, 'team/other', small, 'v1');
   await expectStatus(202, `${url}/v2/team/other/manifests/v1`, { method: 'DELETE' });
   await Promise.all(many.map(({ repo, tag, pushed }) => pushImage(url, repo, pushed, tag)));
-  settings = replicaOf(url);
+  settings = replicaOf(url, { NODE_NAME: 'the-copy' });
 });
 
 test('a replica that was killed during its first sync goes on, and becomes equal to its primary', async () => {
@@ -61,6 +61,29 @@ test('a replica that was killed during its first sync goes on, and becomes equal
   for (const { repo, tag, pushed } of many) await expectPull(copy.url, repo, tag, pushed);
   await expectPull(copy.url, REPO, 'large', large);
   expect((await marina(settings.STORAGE_PATH, 'fsck', '--scrub')).code).toBe(0);
+});
+
+test('its primary shows it to administrators, by its name, and how far it is', async () => {
+  const replicas = async (): Promise<unknown> => {
+    const { bytes } = await expectStatus(200, `${primary.url}/api/v1/operations`);
+    const seen: { readonly replicas: { readonly replicas: unknown } } = JSON.parse(new TextDecoder().decode(bytes));
+    return seen.replicas.replicas;
+  };
+  const upToDate = { name: 'the-copy', client: '127.0.0.1', note: expect.any(Number), behind: { notes: 0 } };
+  await eventually(async () => expect(await replicas()).toMatchObject([upToDate]));
+  const page = await expectStatus(200, `${primary.url}/ui/operations`);
+  expect(new TextDecoder().decode(page.bytes)).toMatch(/<b>the-copy<\/b><span class="badge badge-good">up to date</);
+  // A replica that stands still is behind.
+  copy.process.kill('SIGSTOP');
+  try {
+    await pushImage(primary.url, REPO, image(), 'behind');
+    await eventually(async () =>
+      expect(await replicas()).toMatchObject([{ behind: { notes: expect.any(Number), since: expect.any(String) } }]),
+    );
+  } finally {
+    copy.process.kill('SIGCONT');
+  }
+  await eventually(async () => expect(await replicas()).toMatchObject([upToDate]));
 });
 
 test('it has what is pushed within seconds, serves pulls while its primary is away, and follows it again', async () => {

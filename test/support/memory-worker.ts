@@ -29,6 +29,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
     lookAhead: async () => {},
     sweepNotes: async () => {},
     connect: (use) => jobConnection(url, use),
+    announce: () => ({ drains: () => {}, close: async () => {} }),
     close: async () => {
       const written = await driver.head(snapshotKey(repo, 512));
       console.log(written === undefined ? 'no snapshot' : 'a snapshot was written');

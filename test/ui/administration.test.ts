@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
+import { marina, OPERATOR_HERE } from '../cli/marina.ts';
 import { type ApiDocument, documentOf, expectDocumented } from '../past/api-document.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
@@ -282,6 +283,48 @@ test('a collection is requested, and its numbers are shown when it has ended', a
   });
 });
 
+test('backups that ended are shown, whole or not, and none is lost because of its report', async () => {
+  const place = join(temporaryFolder('backups'), 'place');
+  const file = join(temporaryFolder('backups'), 'file');
+  writeFileSync(file, 'no folder');
+  const { dataPath } = server;
+  const expectEnd = async (code: number, to: string, name: string): Promise<void> => {
+    const ended = await marina(dataPath, 'backup', to, '--name', name);
+    expect([ended.code, code === 0 ? ended.stderr : '']).toEqual([code, '']);
+  };
+  expect(await push('ours/kept', ADMIN.authorization)).toBe(201);
+  await expectEnd(0, place, 'whole');
+  await expectEnd(2, place, 'whole');
+  await expectEnd(2, file, 'on-a-file');
+  const { backups, holds } = await get<{ backups: { backups: object[] }; holds: object }>('/api/v1/operations');
+  expect(holds).toEqual({ holds: [] });
+  expect(backups.backups).toMatchObject([
+    {
+      name: 'on-a-file',
+      place: file,
+      whole: false,
+      failed: expect.stringContaining(`${file} `),
+      added: { objects: 0 },
+    },
+    { name: 'whole', place, whole: false, failed: expect.stringContaining('choose another name') },
+    { name: 'whole', place, by: OPERATOR_HERE, whole: true, cut: { repositories: expect.any(Number) } },
+  ]);
+  expect(await post('/api/v1/operations', { action: 'read-only', on: true }).then(({ status }) => status)).toBe(200);
+  await expectEnd(0, place, 'while-read-only');
+  expect(await post('/api/v1/operations', { action: 'read-only', on: false }).then(({ status }) => status)).toBe(200);
+  await open({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${server.url}/ui/operations`);
+    const rows = page.getByRole('table', { name: /^Backups/ }).getByRole('row');
+    expect(await rows.count()).toBe(4);
+    expect(await rows.nth(1).textContent()).toContain(`${file} `);
+    expect(await rows.nth(3).textContent()).toMatch(/^whole[\s\S]*whole[\s\S]*objects?just now/);
+    for (const { viewport } of [WIDE, PHONE]) {
+      await page.setViewportSize(viewport);
+      expect(await overflow(page)).toBe(0);
+    }
+  });
+});
+
 describe('who may not administer', () => {
   test('sees neither the page nor a link to it, and changes nothing', async () => {
     const anonymous = new Visitor(server.url);
@@ -358,7 +401,10 @@ describe('/api/v1', () => {
       webhooks: { webhooks: [{ name: 'chat', format: 'cloudevents' }] },
       replica: {},
       holds: { holds: [] },
+      processes: { processes: [{ role: 'node', this: true, state: 'alive', address: server.url }] },
     });
+    const { processes } = await get<{ processes: { processes: { rules: string }[] } }>('/api/v1/operations');
+    expect(processes.processes.map(({ rules }) => rules.length)).toEqual([64]);
     const order = async (body: object): Promise<unknown> => (await post('/api/v1/operations', body)).json();
     expect(await order({ action: 'test-webhook', name: 'chat' })).toEqual({
       done: true,

@@ -2,7 +2,9 @@ import { BackupIncomplete } from '../../backup/errors.ts';
 import { BACKUP_NAME } from '../../backup/layout.ts';
 import { BackupPlace } from '../../backup/place.ts';
 import { backUp } from '../../backup/run.ts';
+import { failedRun } from '../../backup/run-reports.ts';
 import type { Config } from '../../config.ts';
+import type { Archive } from '../../storage/archive.ts';
 import { readIdentity, StoreRefused } from '../../storage/prepare.ts';
 import { CommandError, EXIT, type ExitCode } from '../failure.ts';
 import type { OpenStore } from '../open-store.ts';
@@ -14,6 +16,7 @@ import { refusing } from './places.ts';
 import type { BackupPorts, NameOption } from './ports.ts';
 import { readable } from './readable.ts';
 
+const NOT_REPORTED = 'marina: the registry could not store the report of the backup, which administrators see';
 const HOLD_LEFT = 'marina: the hold of the backup could not be removed: what it keeps is freed within an hour or two';
 
 /** `backup <place>` */
@@ -28,26 +31,41 @@ export async function create(
     throw new CommandError(EXIT.failed, 'a name has lower-case letters, digits, . _ and -, at most 63');
   const identity = await readIdentity(store.reader);
   if (identity === undefined) throw new StoreRefused(`${store.place} is not a Marina store`);
+  const begun = Date.now();
   return await untilInterrupted(async (signal) => {
-    const archive = await refusing(() => ports.openArchive(text, config, 'beside'));
+    const archive = await opened(text, config, ports, async (error) => {
+      const { newId, operator: by } = ports;
+      const run = { run: newId(), name, place: withoutLogin(text), by, startedAt: begun, finishedAt: Date.now() };
+      await reported(async () => {
+        const desk = await ports.openBackupDesk(config, store.place);
+        try {
+          await desk.report(failedRun({ ...run, added: { objects: 0, bytes: 0, slots: 0 } }, error));
+        } finally {
+          await desk.close();
+        }
+      });
+    });
     try {
-      const holds = await ports.openHolds(config, store.place);
+      const desk = await ports.openBackupDesk(config, store.place);
       const bar = new LogsBar();
       try {
         const { newId, sleep, operator: by, pace, version } = ports;
-        const report = await refusing(() =>
+        const done = await refusing(() =>
           backUp({
-            ...{ ...holds, ...identity, newId, sleep, by, name, pace, signal },
+            ...{ hold: desk.hold, release: desk.release, ...identity, newId, sleep, by, name, pace, signal },
             ...{ place: new BackupPlace(archive), reader: store.reader, now: Date.now, version },
             onHoldLeft: () => {
               bar.stop();
               console.error(HOLD_LEFT);
             },
             onProgress: ({ logs, of, bytes }) => bar.show(logs, of, bytes),
+            onEnd: async (run) => {
+              bar.stop();
+              await reported(() => desk.report(run));
+            },
           }),
         );
-        bar.stop();
-        await (json === true ? output.json(report) : output.line(`backed up ${readable(report)}`));
+        await (json === true ? output.json(done) : output.line(`backed up ${readable(done)}`));
         return EXIT.ok;
       } catch (error) {
         bar.stop();
@@ -60,12 +78,41 @@ export async function create(
         return EXIT.negative;
       } finally {
         bar.stop();
-        await holds.close();
+        await desk.close();
       }
     } finally {
       await archive.close();
     }
   });
+}
+
+/** Opens the place. @param failed called if it cannot be opened, but not for a wrong argument */
+async function opened(
+  text: string,
+  config: Config,
+  ports: BackupPorts,
+  failed: (error: StoreRefused) => Promise<void>,
+): Promise<Archive> {
+  try {
+    return await refusing(() => ports.openArchive(text, config, 'beside'));
+  } catch (error) {
+    if (error instanceof StoreRefused) await failed(error);
+    throw error;
+  }
+}
+
+/** A backup does not fail because of its report. */
+async function reported(report: () => Promise<void>): Promise<void> {
+  try {
+    await report();
+  } catch (error) {
+    console.error(`${NOT_REPORTED}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** A place is no URL with a login, but one could be given by mistake. */
+function withoutLogin(text: string): string {
+  return text.replace(/\/\/[^/]*@/, '//');
 }
 
 /** The time, as in names of the past. */

@@ -1,3 +1,4 @@
+import type { BackupDesk } from '../../backup/desk.ts';
 import type { HoldPorts } from '../../backup/held-cut.ts';
 import type { Config } from '../../config.ts';
 import type { Archive } from '../../storage/archive.ts';
@@ -11,10 +12,7 @@ export interface BackupPorts extends Pick<HoldPorts, 'newId' | 'sleep'> {
   readonly run: (work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
   readonly runWithConfig: (work: (output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
   readonly openArchive: (text: string, config: Config, access: 'read' | 'write' | 'beside') => Promise<Archive>;
-  readonly openHolds: (
-    config: Config,
-    place: string,
-  ) => Promise<Pick<HoldPorts, 'hold' | 'release'> & { readonly close: () => Promise<void> }>;
+  readonly openBackupDesk: (config: Config, place: string) => Promise<BackupDesk>;
   readonly pace: () => Promise<void>;
   /** Recorded in the hold. */
   readonly operator: string;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { openArchive, openHolds } from '../../wiring/backup.ts';
+import { openArchive, openBackupDesk } from '../../wiring/backup.ts';
 import { idFactory, operatorLabel, sleep } from '../../wiring/basics.ts';
 import { paceFor } from '../../wiring/pace.ts';
 import { addBackupCommands } from '../backup/commands.ts';
@@ -8,7 +8,7 @@ import { run, runWithConfig } from './run.ts';
 
 export function addVerbs(marina: Command): void {
   addBackupCommands(marina, {
-    ...{ run, runWithConfig, openArchive, openHolds, sleep, newId: idFactory(), operator: operatorLabel() },
+    ...{ run, runWithConfig, openArchive, openBackupDesk, sleep, newId: idFactory(), operator: operatorLabel() },
     version: packageJson.version,
     pace: paceFor(undefined),
   });

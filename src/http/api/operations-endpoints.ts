@@ -13,7 +13,7 @@ const problem = z.string().optional().describe('Why the rest of this object is m
 export const operations = endpoint({
   kind: 'api-operations',
   path: '/api/v1/operations',
-  summary: 'How this registry runs: the process that answers, jobs, webhooks, collection, and what it depends on',
+  summary: 'How this registry runs: its processes, jobs, webhooks, collection, and what it depends on',
   description: `${WHO} Each part has two seconds; of one that cannot be read there is only \`problem\`.`,
   params: none,
   query: none,
@@ -32,6 +32,32 @@ export const operations = endpoint({
         .optional()
         .describe('With the requests in progress of each.'),
     }),
+    processes: z
+      .strictObject({
+        problem: z.string().optional().describe('Why only the process that answers is listed.'),
+        processes: z
+          .array(
+            z.strictObject({
+              id: z.string().describe('ULID of this run of the process.'),
+              name: z.string(),
+              role: z.enum(['node', 'worker']),
+              this: z.boolean().describe('Whether it is the one that answers.'),
+              state: z
+                .enum(['alive', 'late', 'draining', 'gone'])
+                .describe('late: not heard for 15 s. gone: not heard for a minute.'),
+              silentSeconds: seconds.describe('How long it has not been heard.'),
+              pid: z.int().positive(),
+              version: z.string(),
+              threads: z.int().positive(),
+              started: time.describe('By its own clock.'),
+              jobs: z.array(z.string()).optional().describe('The kinds of jobs that a worker runs.'),
+              address: z.string().optional().describe('Where a node listens.'),
+              rules: z.string().optional().describe('SHA-256 of the ACCESS_FILE in use, in hex.'),
+            }),
+          )
+          .optional(),
+      })
+      .describe('Of a cluster, all nodes and workers of the last day that did not say that they end.'),
     services: z.array(
       z.strictObject({
         name: z.enum(['store', 'redis']),
@@ -113,6 +139,26 @@ export const operations = endpoint({
         missing: z.int().nonnegative().optional().describe('Objects that the source lacks.'),
       })
       .describe('What this replica lacks of its source; empty if this store is no replica.'),
+    replicas: z
+      .strictObject({
+        problem,
+        replicas: z
+          .array(
+            z.strictObject({
+              id: z.string().describe("ULID of the replica's objects."),
+              name: z.string().describe('Of the process that copies.'),
+              client: z.string().optional().describe('Its address.'),
+              silentSeconds: seconds.describe('Since its last request. One that has everything makes one every 30 s.'),
+              note: z.int().nonnegative().describe('The last note of changes that it has.'),
+              behind: z.strictObject({
+                notes: z.int().nonnegative().describe('Notes that it does not have.'),
+                since: time.optional().describe('When the oldest of them was written.'),
+              }),
+            }),
+          )
+          .optional(),
+      })
+      .describe('The replicas of this registry that were heard in the last day; without Redis since the start.'),
     collection: z
       .strictObject({
         problem,
@@ -151,10 +197,40 @@ export const operations = endpoint({
             until: time,
             by: z.string(),
             repositories: z.int().nonnegative(),
+            backup: z.boolean().describe('Whether it is that of a backup in progress.'),
           }),
         )
         .optional()
         .describe('Pins, and backups in progress.'),
+    }),
+    backups: z.strictObject({
+      problem,
+      backups: z
+        .array(
+          z.strictObject({
+            run: z.string().describe('ULID of the run; if it made a backup, the id of that.'),
+            name: z.string(),
+            place: z.string(),
+            by: z.string(),
+            started: time,
+            finished: time,
+            whole: z.boolean().describe('Whether there is a backup.'),
+            failed: z.string().optional().describe('Why there is none.'),
+            added: z
+              .strictObject({ objects: z.int().nonnegative(), bytes, slots: z.int().nonnegative() })
+              .describe('What the run added to the place.'),
+            cut: z
+              .strictObject({
+                moment: time,
+                note: z.int().nonnegative().describe('The last one of the notes of changes.'),
+                repositories: z.int().nonnegative(),
+              })
+              .optional()
+              .describe('The moment that it has; absent if the run ended before.'),
+          }),
+        )
+        .optional()
+        .describe('Those that ended, the newest first, at most 52. What became of the place since is not known.'),
     }),
   }),
   errors: [],

@@ -1,6 +1,12 @@
 import type { z } from 'zod';
 import { unreachable } from '../../oci/errors.ts';
-import type { OperationsOrder, OperationsOverview, Part } from '../../operations/interface.ts';
+import type {
+  OperationsOrder,
+  OperationsOverview,
+  Part,
+  ProcessFacts,
+  ReplicaFacts,
+} from '../../operations/interface.ts';
 import type { Handler } from '../context.ts';
 import { type AnswerOf, send } from './answer.ts';
 import { readJson } from './json-body.ts';
@@ -40,13 +46,27 @@ function orderOf(body: z.output<typeof operationsOrder.body>): OperationsOrder {
 type Answer = AnswerOf<typeof operationsEndpoint>;
 
 function answerOf(found: OperationsOverview): Answer {
-  const { node, services, writes, jobs, webhooks, replica, collection, retention, holds } = found;
+  const {
+    node,
+    processes,
+    services,
+    writes,
+    jobs,
+    webhooks,
+    replica,
+    replicas,
+    collection,
+    retention,
+    holds,
+    backups,
+  } = found;
   return {
     node: shown(node, ({ startedAt, threads, ...each }) => ({
       ...each,
       started: isoOf(startedAt),
       threads: threads.map(({ index, inFlight }) => ({ index, requests: inFlight })),
     })),
+    processes: shown(processes, (list) => ({ problem: list.problem, processes: list.processes.map(processOf) })),
     services,
     writes: shown(writes, (each) => each),
     jobs: shown(jobs, ({ counts, deadLetters }) => ({
@@ -61,6 +81,7 @@ function answerOf(found: OperationsOverview): Answer {
       const { source, promoted, changes, repositories, bytes, seconds, isMore, missing, problem } = lag;
       return { source, promoted, changes, repositories, bytes, seconds, more: isMore, missing, problem };
     }),
+    replicas: shown(replicas, (all) => ({ replicas: all.map(replicaOf) })),
     collection: shown(collection, (report) => {
       if (report === undefined) return {};
       const { startedAt, finishedAt, examined, kept, freed, waiting, unlinked, failures, failed } = report;
@@ -73,14 +94,41 @@ function answerOf(found: OperationsOverview): Answer {
       return { started: isoOf(startedAt), finished: isoOf(finishedAt), ...numbers };
     }),
     holds: shown(holds, (all) => ({
-      holds: all.map(({ id, name, moment, until, by, repositories }) => ({
-        ...{ id, name, moment: isoOf(moment), until: isoOf(until), by, repositories },
+      holds: all.map(({ id, name, moment, until, by, repositories, isBackup }) => ({
+        ...{ id, name, moment: isoOf(moment), until: isoOf(until), by, repositories, backup: isBackup },
       })),
     })),
+    backups: shown(backups, (all) => ({ backups: all.map(backupOf) })),
   };
 }
 
-type Webhook = NonNullable<Extract<OperationsOverview['webhooks'], { kind: 'known' }>['value']>[number];
+function processOf({ isThis, silentFor, startedAt, role, jobs, ...each }: ProcessFacts) {
+  return {
+    ...each,
+    role,
+    this: isThis,
+    silentSeconds: silentFor / 1000,
+    started: isoOf(startedAt),
+    jobs: role === 'worker' ? [...jobs] : undefined,
+  };
+}
+
+function replicaOf({ silentFor, behind: { notes, since }, ...each }: ReplicaFacts) {
+  const behind = { notes, since: since === undefined ? undefined : isoOf(since) };
+  return { ...each, silentSeconds: silentFor / 1000, behind };
+}
+
+function backupOf({ startedAt, finishedAt, cut, failed, ...each }: RunReport) {
+  return {
+    ...{ ...each, started: isoOf(startedAt), finished: isoOf(finishedAt), whole: failed === undefined, failed },
+    cut: cut && { ...cut, moment: isoOf(cut.moment) },
+  };
+}
+
+type RunReport = ValueOf<OperationsOverview['backups']>[number];
+type ValueOf<P> = P extends { readonly kind: 'known'; readonly value: infer Value } ? Value : never;
+
+type Webhook = NonNullable<ValueOf<OperationsOverview['webhooks']>>[number];
 
 function webhookOf({ name, host, format, condition, behind, failing, totals }: Webhook) {
   return {

@@ -1,4 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
+import { parseIntroduction, REPLICA_HEADER } from '../../replica/protocol.ts';
 import type { Handler } from '../context.ts';
 import { respond } from '../response.ts';
 import { send } from './answer.ts';
@@ -12,8 +13,10 @@ export const getReplicationSlots: Handler<'api-replication-slots'> = async ({ of
 export const getReplicationLog: Handler<'api-replication-log'> = async (
   { log, after, wait },
   context,
-  { replication, ending },
+  { replication, replicaWatch, ending },
 ) => {
+  const introduction = parseIntroduction(context.request.headers.get(REPLICA_HEADER) ?? '');
+  if (introduction !== undefined) replicaWatch.saw(introduction, context.client);
   // A wait would last until the deadline of a drain.
   const signal = AbortSignal.any([context.signal, ending]);
   return send(context.stats, JSON.stringify(await replication.storeLog(log, after, wait, signal)));

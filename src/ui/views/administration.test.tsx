@@ -4,6 +4,7 @@ import { viewer } from '../../../test/support/viewer.ts';
 import type { AccessDescription, RobotSummary } from '../../access/admin/interface.ts';
 import type { ActorLabel } from '../../access/identity.ts';
 import type { RobotName } from '../../access/robots/robot.ts';
+import type { Incarnation } from '../../oci/names.ts';
 import type { OperationsOverview } from '../../operations/interface.ts';
 import type { Element } from '../jsx/jsx-runtime.js';
 import { renderToString } from '../jsx/render.js';
@@ -56,6 +57,31 @@ function operations(text: string): OperationsOverview {
         threads: [{ index: 0, inFlight: 1 }],
       },
     },
+    processes: {
+      kind: 'known',
+      value: {
+        processes: [
+          {
+            ...{ id: 'a', name: text, role: 'node', isThis: true, state: 'alive', silentFor: 0, pid: 1, version: text },
+            ...{ threads: 1, startedAt: at, jobs: [], address: text, rules: text },
+          },
+          {
+            ...{
+              id: 'b',
+              name: text,
+              role: 'worker',
+              isThis: false,
+              state: 'gone',
+              silentFor: 90_000,
+              pid: 2,
+              version: text,
+            },
+            ...{ threads: 1, startedAt: at, jobs: [text], address: undefined, rules: undefined },
+          },
+        ],
+        problem: text,
+      },
+    },
     services: [{ name: 'redis', milliseconds: undefined, problem: text }],
     writes: { kind: 'known', value: { state: 'paused', since: DATE, by: text } },
     jobs: {
@@ -85,6 +111,12 @@ function operations(text: string): OperationsOverview {
         ...{ repositories: 1, changes: 1, bytes: 1, seconds: 1, isMore: true },
       },
     },
+    replicas: {
+      kind: 'known',
+      value: [0, 100_000].map((silentFor) => ({
+        ...{ id: `${silentFor}`, name: text, client: text, silentFor, note: 1, behind: { notes: 1, since: at } },
+      })),
+    },
     collection: {
       kind: 'known',
       value: {
@@ -96,7 +128,17 @@ function operations(text: string): OperationsOverview {
     retention: { kind: 'unknown', problem: text },
     holds: {
       kind: 'known',
-      value: [{ id: text, name: text, moment: at, created: at, until: at, by: text, repositories: 1 }],
+      value: [true, false].map((isBackup) => ({
+        ...{ id: `${isBackup}`, isBackup, name: text, moment: at, created: at, until: at, renewedAt: at, by: text },
+        repositories: 1,
+      })),
+    },
+    backups: {
+      kind: 'known',
+      value: [undefined, text].map((failed, index) => ({
+        ...{ run: `${index}` as Incarnation, name: text, place: text, by: text, startedAt: at, finishedAt: at },
+        ...{ added: { objects: 1, bytes: 1, slots: 1 }, cut: { moment: at, note: 1, repositories: 1 }, failed },
+      })),
     },
   };
 }

@@ -1,10 +1,10 @@
-import type { HoldFacts, OperationsOverview } from '../../operations/interface.ts';
+import type { OperationsOverview } from '../../operations/interface.ts';
 import { Fact, Known, OrderButton } from '../components/administration.tsx';
 import { Badge, Card, Empty, Notice, Size, Time } from '../components/basics.tsx';
-import { formatActor, formatCount, formatNumber, sentence } from '../format.ts';
+import { formatCount, formatDuration, formatNumber, sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
 
-/** Collection, retention, the replica, and what is kept. */
+/** Collection, retention, and replication. */
 
 interface Props<Name extends keyof OperationsOverview> {
   readonly part: OperationsOverview[Name];
@@ -160,32 +160,42 @@ export function ReplicaCard({ part, viewer }: Props<'replica'>) {
   );
 }
 
-const MAX_HOLDS = 100;
+/** A replica that has everything makes a request every 30 s. */
+const SILENT_MS = 90_000;
 
-export function HoldsCard({ part, viewer }: Props<'holds'>) {
+export function ReplicasCard({ part, viewer }: Props<'replicas'>) {
+  if (part.kind === 'known' && part.value.length === 0) return null;
   return (
-    <Card title="Pins and backups" icon="pin">
-      <Known part={part} show={(holds) => <Holds holds={holds} viewer={viewer} />} />
-      <p class="card-foot muted">Backups are kept elsewhere: only those in progress are known here.</p>
+    <Card title="Replicas" icon="copy">
+      <Known
+        part={part}
+        show={(replicas) => (
+          <ul class="names">
+            {replicas.map(({ id, name, client, silentFor, note, behind: { notes, since } }) => (
+              <li key={id}>
+                <b>{name}</b>
+                {silentFor >= SILENT_MS ? (
+                  <Badge tone="bad">silent</Badge>
+                ) : notes === 0 ? (
+                  <Badge tone="good">up to date</Badge>
+                ) : (
+                  <Badge tone="accent">{formatCount(notes, 'note')} behind</Badge>
+                )}
+                <span class="under">
+                  {client !== undefined && `${client}, `}has note {formatNumber(note)}
+                  {since !== undefined && (
+                    <>
+                      , the next is of <Time at={since} now={viewer.now} />
+                    </>
+                  )}
+                  {silentFor >= SILENT_MS && `, not heard for ${formatDuration(silentFor)}`}
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      />
     </Card>
-  );
-}
-
-function Holds({ holds, viewer }: { readonly holds: readonly HoldFacts[]; readonly viewer: Viewer }) {
-  if (holds.length === 0) return <Empty icon="pin" title="Nothing is pinned, and no backup is in progress" />;
-  return (
-    <ul class="names">
-      {holds.slice(0, MAX_HOLDS).map(({ id, name, moment, until, by, repositories }) => (
-        <li key={id}>
-          <b>{name}</b>
-          <span class="muted">{formatCount(repositories, 'repository', 'repositories')}</span>
-          <span class="under">
-            as of <Time at={moment} now={viewer.now} />, until {new Date(until).toISOString().slice(0, 10)}, by{' '}
-            {formatActor(by)}
-          </span>
-        </li>
-      ))}
-    </ul>
   );
 }
 

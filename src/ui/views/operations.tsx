@@ -13,7 +13,9 @@ import { Badge, Card, Notice, Size, Time, type Tone } from '../components/basics
 import type { IconName } from '../components/icon.tsx';
 import { formatActor, formatCount, sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
-import { CollectionCard, HoldsCard, ReplicaCard, RetentionCard } from './operations-runs.tsx';
+import { BackupsCard, PinsCard } from './operations-backups.tsx';
+import { ProcessesCard } from './operations-processes.tsx';
+import { CollectionCard, ReplicaCard, ReplicasCard, RetentionCard } from './operations-runs.tsx';
 import { JobsCard, WebhooksCard } from './operations-work.tsx';
 
 interface OperationsProps {
@@ -39,8 +41,10 @@ export function Operations({ data, done, outcome, viewer }: OperationsProps) {
       <div class="columns">
         <div class="column-main">
           <WritesCard part={data.writes} viewer={viewer} />
+          <ProcessesCard part={data.processes} viewer={viewer} />
           <JobsCard part={data.jobs} viewer={viewer} />
           <WebhooksCard part={data.webhooks} viewer={viewer} />
+          <BackupsCard holds={data.holds} backups={data.backups} viewer={viewer} />
           <CollectionCard part={data.collection} viewer={viewer} />
           <RetentionCard part={data.retention} viewer={viewer} />
         </div>
@@ -48,7 +52,8 @@ export function Operations({ data, done, outcome, viewer }: OperationsProps) {
           <HealthCard services={data.services} />
           <NodeCard part={data.node} viewer={viewer} />
           <ReplicaCard part={data.replica} viewer={viewer} />
-          <HoldsCard part={data.holds} viewer={viewer} />
+          <ReplicasCard part={data.replicas} viewer={viewer} />
+          <PinsCard part={data.holds} viewer={viewer} />
         </div>
       </div>
     </>

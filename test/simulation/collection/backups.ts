@@ -1,6 +1,6 @@
 // Backups during collections, as `marina backup` makes them, into a place that has no faults.
 import { BackupIncomplete, BackupRefused } from '../../../src/backup/errors.ts';
-import { HOLD_MS } from '../../../src/backup/held-cut.ts';
+import { HOLD_MS } from '../../../src/backup/hold-time.ts';
 import { BackupPlace } from '../../../src/backup/place.ts';
 import { backUp } from '../../../src/backup/run.ts';
 import { type Fault, verify } from '../../../src/backup/verify.ts';
@@ -59,6 +59,7 @@ async function makeBackup(
       },
       release: (id) => removeHold(driver, id),
       onHoldLeft: () => {},
+      onEnd: async () => {},
     });
     return 'whole';
   } catch (error) {
