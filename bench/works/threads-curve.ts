@@ -85,7 +85,7 @@ async function pointOf(context: Context, threads: number, registry: Registry): P
   const push = (round: number) => async (): Promise<Load> =>
     await loadgen.run(address, {
       ...{ mode: 'push', repositories: REPOSITORIES, layerBytes: LAYER_BYTES, connections: CONNECTIONS },
-      ...{ configDigest: digestOf(CONFIG), configBytes: CONFIG.length, seed: `curve ${round}` },
+      ...{ configDigest: digestOf(CONFIG), configBytes: CONFIG.length, seed: `curve-${round}` },
       seconds: settings.seconds * LENGTHEN,
     });
   const path = `/v2/${REPOSITORY}/manifests/${TAG}`;

@@ -66,6 +66,10 @@ test(
       const acknowledged = all.reduce((sum, each) => sum + each.acknowledged, 0);
       expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 0);
       expect(slots).toBeGreaterThan(only === '' ? 100 : 0);
+    } catch (error) {
+      // Also shown if the rest cannot be stopped cleanly, whose error would replace this one.
+      console.log(String(error));
+      throw error;
     } finally {
       console.log(table(all));
       if (shown(all).length > 0) console.log(`the balancer's log:\n${stack.balancerLog()}`);

@@ -16,7 +16,6 @@ const SECONDS = MINUTES > 0 ? MINUTES * 60 : 12;
 const GRACE_SECONDS = Math.max(3, Math.ceil(SECONDS / 40));
 const CLIENTS = 8;
 const REPOSITORIES = 16;
-/** Few, so that the views of the repositories stay small however long the test runs. */
 const TAGS = 20;
 const SAMPLE_MS = 1_000;
 /** Between the middle and the last third of the run. The constant is what a heap of any size varies by. */
@@ -65,29 +64,28 @@ test('descriptors, threads and memory do not grow under a mixed load', async () 
   const client = async (number: number): Promise<void> => {
     const random = new Random(`soak ${number}`);
     let last: { readonly repository: string; readonly image: Image } | undefined;
+    const removeLast = async (): Promise<void> => {
+      if (last === undefined) return;
+      const manifest = `${server.url}/v2/${last.repository}/manifests/${last.image.descriptor.digest}`;
+      expect((await send(manifest, { method: 'DELETE' })).status).toBe(202);
+      last = undefined;
+    };
     while (!isOver()) {
       operations++;
       const repository = `soak/r${random.between(0, REPOSITORIES - 1)}`;
       const tag = `t${random.between(0, TAGS - 1)}`;
       switch (random.between(0, 5)) {
         case 0: {
+          // So that the repositories, and with them the views, stay small however long the test runs.
+          await removeLast();
           const pushed = image();
           await pushImage(server.url, repository, pushed, tag);
           last = { repository, image: pushed };
           break;
         }
-        case 1: {
-          if (last === undefined) break;
-          const { status } = await send(
-            `${server.url}/v2/${last.repository}/manifests/${last.image.descriptor.digest}`,
-            {
-              method: 'DELETE',
-            },
-          );
-          expect(status).toBe(202);
-          last = undefined;
+        case 1:
+          await removeLast();
           break;
-        }
         case 2:
           await abandonUpload(server.url, repository, 10_000);
           break;

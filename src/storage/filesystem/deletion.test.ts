@@ -171,3 +171,12 @@ describe('a listing', () => {
     }
   });
 });
+
+test('a folder that two calls remove at the same time is gone, and neither fails', async () => {
+  const folder = await openTemporaryFolder();
+  opened.push(folder);
+  const prefixes = Array.from({ length: 200 }, (_, index) => `uploads/${index}/`);
+  for (const prefix of prefixes) await folder.driver.put(`${prefix}session`, text('bytes'), { durable: false });
+  await Promise.all(prefixes.flatMap((prefix) => [1, 2, 3].map(() => folder.driver.deleteAll(prefix))));
+  for await (const { key } of folder.driver.list('uploads/')) expect(key).toBe('nothing');
+});

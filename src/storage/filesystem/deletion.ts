@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { type Dirent, existsSync } from 'node:fs';
 import { readdir, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DeleteFailure, DeleteOptions, Key } from '../driver.ts';
@@ -58,7 +58,7 @@ export class Deletion {
     if (!existsSync(path)) return;
     const unlogged = await this.#logRemoved(wal?.coveredBelow(prefix) ?? []);
     for (const cause of unlogged.values()) throw cause;
-    const below = await readdir(path, { recursive: true, withFileTypes: true });
+    const below = await entriesBelow(path);
     await rm(path, { recursive: true, force: true });
     diskSync.forgetFolder(path);
     for (const entry of below) {
@@ -122,6 +122,16 @@ export class Deletion {
 
 /** @returns why files were not removed, by their index */
 type RemovePaths = (paths: readonly string[]) => Promise<ReadonlyMap<number, unknown>>;
+
+/** @returns none if the folder vanishes: another call removes it at the same time, and knows what was in it */
+async function entriesBelow(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
 
 async function removeOnPool(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {
   const causes = new Map<number, unknown>();
