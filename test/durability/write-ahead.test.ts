@@ -1,5 +1,6 @@
 // As syscalls.test.ts, for a server with a write-ahead log: no response is sent before the log records it depends on are synced.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { NOTES } from '../../src/storage/paths.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { cleanUp } from '../support/server.ts';
 import { PageCache } from './trace/page-cache.ts';
@@ -18,6 +19,14 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(cleanUp);
 
+/**
+ * Whether the write to the log has a note of the feed and nothing else. Notes are written in the background up to a second later, so
+ * one may be unsynced when another request is answered, which does not depend on it.
+ */
+function isNote({ op, path, text = '' }: Call): boolean {
+  return op === 'write' && path.startsWith(`${root}/wal/`) && text.includes(NOTES) && !/(repos|catalog|blobs)\//.test(text);
+}
+
 /** Responses to writes and object names that came before the syncs they depend on. */
 function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; names: number } {
   const cache = new PageCache();
@@ -33,7 +42,7 @@ function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; 
       const missing = cache.below(`${root}/wal/`).flatMap((file) => cache.missing(file, begin));
       faults.push(...missing.map((fault) => `${op} ${isName ? to : path}: ${fault}`));
     }
-    cache.apply(call);
+    if (!isNote(call)) cache.apply(call);
   }
   return { faults, answers, names };
 }
