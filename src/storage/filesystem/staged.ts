@@ -102,8 +102,11 @@ export class FileStagedWrite implements StagedWrite {
 
   async drop(): Promise<void> {
     await this.#writing;
-    ftruncateSync(this.#file.descriptor, this.#from);
-    await this.release();
+    try {
+      ftruncateSync(this.#file.descriptor, this.#from);
+    } finally {
+      await this.release();
+    }
   }
 
   async release(): Promise<void> {
