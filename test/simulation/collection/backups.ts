@@ -53,8 +53,10 @@ async function makeBackup(
       },
       hold: async (id, content) => {
         noteLapse();
+        // The lifetime counts from before the request, in which the process may pause, too.
+        const at = scheduler.now;
         if (held === undefined || bug.forgetsHolds !== true) await renewHold(driver, id, content);
-        held = scheduler.now;
+        held = at;
         return true;
       },
       release: (id) => removeHold(driver, id),
