@@ -24,7 +24,9 @@ afterAll(cleanUp);
  * one may be unsynced when another request is answered, which does not depend on it.
  */
 function isNote({ op, path, text = '' }: Call): boolean {
-  return op === 'write' && path.startsWith(`${root}/wal/`) && text.includes(NOTES) && !/(repos|catalog|blobs)\//.test(text);
+  return (
+    op === 'write' && path.startsWith(`${root}/wal/`) && text.includes(NOTES) && !/(repos|catalog|blobs)\//.test(text)
+  );
 }
 
 /** Responses to writes and object names that came before the syncs they depend on. */
