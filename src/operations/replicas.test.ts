@@ -43,7 +43,7 @@ test('what a replica calls itself becomes a text that a list may have', () => {
   expect(reports.map(([, sighting]) => replicaSighting.safeParse(sighting).success)).toEqual([true]);
 });
 
-test('of reports that fail one after another the first is told', async () => {
+test('if several reports fail in a row, only the first failure is reported', async () => {
   let isAway = true;
   const { failures, saw } = openWatch(async () => {
     if (isAway) throw new Error('away');

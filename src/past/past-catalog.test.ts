@@ -64,7 +64,7 @@ test('moments that were over when the markers were listed need no other list', a
   expect(await pages(11 * MINUTE, 10)).toEqual(['a', 'b']);
 });
 
-test('of a moment that is not over, what exists now is told at once', async () => {
+test('a moment that is not over shows at once what exists now', async () => {
   const { driver, clock, add, pages, existing } = open();
   await add('b');
   expect(await pages(MINUTE, 10)).toEqual(['b']);

@@ -54,7 +54,7 @@ test('what would go is what a run deletes, by every kind of rule', () => {
   );
 });
 
-test('a tag that the next push displaces is told, with the entry that kept it until then', () => {
+test('a tag that the next push displaces is named, with the entry that kept it until then', () => {
   // A time that is divisible by three leaves the tag out: there are v1, v2, main and nightly.
   const pushed = [1_000, 2_000, 0, 4_000, 5_000];
   const upcoming = (text: string) =>

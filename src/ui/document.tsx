@@ -47,7 +47,7 @@ export function Document({ title, viewer, assets, search = '', children }: Docum
           <span>
             {viewer.hasAccounts
               ? 'Marina'
-              : 'This registry has no accounts: whoever reaches it may do everything that it allows.'}
+              : 'This registry has no accounts: anyone who reaches it may do everything that it allows.'}
           </span>
           <a href="/api/v1/openapi.json">API</a>
           <a href="/healthz">Health</a>

@@ -21,7 +21,7 @@ export interface PresencePorts {
   readonly failed: (error: unknown) => void;
 }
 
-/** What this process says of itself, and, in a cluster, tells the others every few seconds. */
+/** What this process says about itself. In a cluster it announces this every few seconds. */
 export class Presence {
   readonly #ports: PresencePorts;
   readonly #end: () => void;

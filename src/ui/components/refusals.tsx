@@ -5,7 +5,7 @@ import { sentence } from '../format.ts';
 import type { Actions, Refusal } from '../load/actions.ts';
 import { Notice, OutsideLink, webAddress } from './basics.tsx';
 
-/** Nobody can write. Who only lacks a right is told nothing: there are no buttons, and nothing that they could change. */
+/** Nobody can write. A visitor who only lacks a right sees no buttons and no reason, since they could not change it. */
 const WRITES_ARE_OFF: ReadonlySet<ErrorKind> = new Set(['read-only', 'writes-paused', 'replica', 'elsewhere']);
 
 /** Says why a repository cannot be changed, to those who could change it otherwise. */
