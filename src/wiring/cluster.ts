@@ -5,6 +5,7 @@ import type { Presence } from '../operations/roster/presence.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import type { RedisConnection } from '../projection/redis/connection.ts';
 import { RedisLease } from '../replica/lease.ts';
+import { within } from '../system/within.ts';
 import { openClusterNotes, openOwnFeed } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
 import type { Shape, ShapeNotes, ShapePorts } from './node-ports.ts';
@@ -106,6 +107,10 @@ async function openParts(
 /** How long Redis may take to answer a person who looks, in milliseconds. */
 const REDIS_WITHIN_MS = 1_500;
 
-async function askRedis(redis: Pick<RedisConnection, 'ready'>): Promise<void> {
-  if (!(await redis.ready(REDIS_WITHIN_MS))) throw new Error('there is no connection to Redis');
+async function askRedis(redis: Pick<RedisConnection, 'ready' | 'ping'>): Promise<void> {
+  const answered = redis.ready(REDIS_WITHIN_MS).then(async (isConnected) => {
+    if (isConnected) await redis.ping();
+    return isConnected;
+  });
+  if (!(await within(REDIS_WITHIN_MS, answered))) throw new Error('Redis does not answer');
 }

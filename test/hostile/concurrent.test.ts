@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { digestOf, expectStatus } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
-import { openSite, openUpload, type Site, untilBusy } from './site.ts';
-import { exchange, type Outcome, request } from './wire.ts';
+import { openSite, openUpload, type Site, sendWriter, statusOf } from './site.ts';
+import { exchange, request } from './wire.ts';
 
 let site: Site;
 
@@ -11,11 +11,6 @@ beforeAll(async () => {
   site = await openSite();
 });
 afterAll(cleanUp);
-
-function statusOf(outcome: Outcome): number {
-  if (outcome === 'closed') throw new Error('closed without an answer');
-  return outcome.status;
-}
 
 async function close(upload: string, bytes: string): Promise<Uint8Array> {
   const digest = digestOf(new TextEncoder().encode(bytes));
@@ -29,12 +24,11 @@ test('while one request writes to an upload, every other one is refused and chan
   const gate = new Promise<void>((resolve) => {
     go = resolve;
   });
-  const first = exchange(site.server.port, [
+  const first = await sendWriter(site.server, upload, [
     ...request('PATCH', upload, { headers: { 'Content-Length': '10' }, body: 'first' }),
     gate,
     'first',
   ]);
-  await untilBusy(site.server, upload);
   const digest = digestOf(new TextEncoder().encode('second'));
   const others = await Promise.all([
     exchange(site.server.port, request('PATCH', upload, { body: 'second' })),
@@ -46,7 +40,7 @@ test('while one request writes to an upload, every other one is refused and chan
   for (const other of others) expect(other).toMatchObject({ body: expect.stringContaining('BLOB_UPLOAD_INVALID') });
   expect(await exchange(site.server.port, request('GET', upload))).toMatchObject({ status: 204 });
   go();
-  expect(await first).toMatchObject({ status: 202 });
+  expect(await first.outcome).toMatchObject({ status: 202 });
   expect(new TextDecoder().decode(await close(upload, 'firstfirst'))).toBe('firstfirst');
 });
 

@@ -17,7 +17,7 @@ import {
   pushManifest,
 } from '../support/oci.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { exchange, request } from './wire.ts';
+import { exchange, type Outcome, type Piece, request } from './wire.ts';
 
 export interface Site {
   readonly server: Server;
@@ -77,16 +77,39 @@ export async function openUpload(server: Server, repo: string): Promise<string> 
   return new URL(location, server.url).pathname;
 }
 
-/** Waits until another request writes to the upload. From then on a chunk in the wrong order is "busy" and not "out of order". */
-export async function untilBusy(server: Server, upload: string): Promise<void> {
-  const headers = { 'Content-Range': '900-903' };
-  for (const deadline = performance.now() + BUSY_WITHIN_MS; performance.now() < deadline; await Bun.sleep(5)) {
-    const outcome = await exchange(server.port, request('PATCH', upload, { headers, body: 'x..x' }));
-    if (outcome === 'closed') throw new Error('closed without an answer');
-    if (outcome.status === 409) return;
-    expect(outcome.status).toBe(416);
+/**
+ * Sends a request that does not end by itself, and waits until it writes to the upload.
+ * @returns its outcome, once it ends
+ */
+export async function sendWriter(
+  { port }: Server,
+  upload: string,
+  pieces: readonly Piece[],
+): Promise<{ readonly outcome: Promise<Outcome> }> {
+  const deadline = performance.now() + BUSY_WITHIN_MS;
+  // As long as nobody writes, a chunk at a wrong offset is out of order. Later it is refused because the upload is busy.
+  const probe = request('PATCH', upload, { headers: { 'Content-Range': '900-903' }, body: 'x..x' });
+  while (performance.now() < deadline) {
+    let isOver = false;
+    const outcome = exchange(port, pieces).finally(() => {
+      isOver = true;
+    });
+    while (!isOver && performance.now() < deadline) {
+      const probed = statusOf(await exchange(port, probe));
+      if (probed === 409) return { outcome };
+      expect(probed).toBe(416);
+      await Bun.sleep(5);
+    }
+    // The writer came while a probe had the upload: it is sent again.
+    expect(statusOf(await outcome)).toBe(409);
   }
   throw new Error(`no request writes to ${upload}`);
+}
+
+/** @throws Error if the connection was closed without an answer */
+export function statusOf(outcome: Outcome): number {
+  if (outcome === 'closed') throw new Error('closed without an answer');
+  return outcome.status;
 }
 
 /**

@@ -6,8 +6,8 @@ import { expectStatus, mediaTypes, pushBlob, randomBlob } from '../support/oci.t
 import { cleanUp } from '../support/server.ts';
 import { sendRow } from './judge.ts';
 import { type Row, refused } from './row.ts';
-import { expectUnchanged, openSite, openUpload, type Site, settled, untilBusy } from './site.ts';
-import { exchange, request } from './wire.ts';
+import { expectUnchanged, openSite, openUpload, type Site, sendWriter, settled } from './site.ts';
+import { exchange, HANG_UP, request } from './wire.ts';
 
 /** Longer than any wait on a busy machine: a request that waits for this long waits for a stalled client. */
 const IDLE_MS = 3_000;
@@ -195,11 +195,15 @@ test('bodies that arrive a byte at a time are refused, and release their resourc
 
 test('the bytes of a client that disconnects in the middle are kept, and the upload can be continued', async () => {
   const upload = await openUpload(site.server, site.repo);
-  const socket = connect({ port: site.server.port, host: '127.0.0.1' });
-  socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello`);
+  let leave: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const body = request('PATCH', upload, { headers: { 'Content-Length': '10' }, body: 'hello' });
   // Bytes that the server has not read yet would be lost with the connection.
-  await untilBusy(site.server, upload);
-  socket.destroy();
+  const writer = await sendWriter(site.server, upload, [...body, gate, HANG_UP]);
+  leave();
+  expect(await writer.outcome).toBe('closed');
   await eventually(async () => {
     const { headers } = await expectStatus(204, site.server.url + upload);
     expect(headers.get('range')).toBe('0-4');

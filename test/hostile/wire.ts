@@ -2,8 +2,11 @@
 import { connect } from 'node:net';
 import { within } from '../support/within.ts';
 
+/** A piece that closes the connection. */
+export const HANG_UP = Symbol('hang up');
+
 /** Text is sent as Latin-1, one byte per character; a number is a pause in milliseconds; a promise is awaited. */
-export type Piece = string | Uint8Array | number | Promise<unknown>;
+export type Piece = string | Uint8Array | number | Promise<unknown> | typeof HANG_UP;
 
 export interface Answer {
   readonly status: number;
@@ -15,7 +18,7 @@ export interface Answer {
   readonly milliseconds: number;
 }
 
-/** `closed`: the server closed the connection without sending a byte. */
+/** `closed`: the connection was closed before a byte came. */
 export type Outcome = Answer | 'closed';
 
 const ANSWER_WITHIN_MS = 60_000;
@@ -64,6 +67,7 @@ async function send(socket: ReturnType<typeof connect>, pieces: readonly Piece[]
   for (const piece of pieces) {
     if (typeof piece === 'number') await Bun.sleep(piece);
     else if (piece instanceof Promise) await piece;
+    else if (piece === HANG_UP) socket.destroy();
     else if (!socket.destroyed) socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece);
   }
 }

@@ -32,6 +32,11 @@ export interface RedisConnection extends RedisCommands {
    * @throws RedisRefused if the server is too old, or is known to evict keys when its memory is full
    */
   ready(within: number): Promise<boolean>;
+  /**
+   * Resolves once Redis has answered; in a Redis Cluster, every master.
+   * @throws Error without an answer within 2 seconds
+   */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -82,10 +87,18 @@ class Connection implements RedisConnection {
       if (performance.now() >= deadline) return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    const servers = client instanceof Cluster ? client.nodes('master') : [client];
+    const servers = this.#servers();
     await refuseOld(servers);
     await refuseEviction(servers);
     return true;
+  }
+
+  async ping(): Promise<void> {
+    await withDeadline(Promise.all(this.#servers().map((server) => server.ping())));
+  }
+
+  #servers(): readonly Redis[] {
+    return this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
   }
 
   async close(): Promise<void> {
