@@ -1,5 +1,6 @@
 import type { Batch, JournalEvent } from '../journal/events.ts';
 import { unreachable } from '../oci/errors.ts';
+import { listedType } from '../oci/media-types.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 
 /** What a change can be. The names are those of the log's events, and never change. */
@@ -35,6 +36,7 @@ export interface Change {
   readonly previous?: Digest | undefined;
   /** Of a manifest. */
   readonly mediaType?: string;
+  /** As `listedType` has it. */
   readonly artifactType?: string | undefined;
   readonly subject?: Digest | undefined;
   /** Of a blob or manifest, in bytes. */
@@ -78,7 +80,7 @@ function whatChanged(event: Exclude<JournalEvent, { type: 'gc.fence' }>): WhatCh
       return { type, digest: event.digest };
     case 'manifest.put': {
       const { digest, size, mediaType, artifactType, subject } = event;
-      return { type, digest, size, mediaType, artifactType, subject };
+      return { type, digest, size, mediaType, artifactType: listedType(artifactType), subject };
     }
     case 'tag.set':
       return { type, tag: event.tag, digest: event.digest, previous: event.prev };

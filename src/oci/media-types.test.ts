@@ -4,6 +4,7 @@ import {
   DOCKER_MANIFEST,
   isMediaType,
   isNonDistributable,
+  listedType,
   OCI_ARTIFACT,
   OCI_INDEX,
   OCI_MANIFEST,
@@ -16,6 +17,12 @@ describe('media types', () => {
     expect([OCI_INDEX, DOCKER_LIST].map(shapeOf)).toEqual(['index', 'index']);
     expect(shapeOf(OCI_ARTIFACT)).toBe('artifact');
     expect(['application/json', `${OCI_MANIFEST}x`, '', 'constructor'].map(shapeOf)).toEqual(Array(4).fill('other'));
+  });
+
+  test('are left out of lists if they are too long to be one', () => {
+    const longest = `${'a'.repeat(127)}/${'b'.repeat(127)}`;
+    expect([OCI_MANIFEST, '', longest, undefined].map(listedType)).toEqual([OCI_MANIFEST, '', longest, undefined]);
+    expect(listedType(`${longest}b`)).toBeUndefined();
   });
 
   test.each([OCI_MANIFEST, DOCKER_LIST, 'a/b', 'application/vnd.x.y+json', `a/${'b'.repeat(127)}`, 'A/B'])(

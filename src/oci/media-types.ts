@@ -30,6 +30,17 @@ export function isMediaType(text: string): boolean {
   return MEDIA_TYPE.test(text);
 }
 
+/** RFC 6838, section 4.2: the two names of a media type have at most 127 characters each. */
+const MAX_MEDIA_TYPE = 255;
+
+/**
+ * An artifactType as lists of many manifests show it. It may be any text that fits into a manifest, and lists of long ones would fill the
+ * memory of the registry and of its clients, so what is too long for a media type is left out.
+ */
+export function listedType(artifactType: string | undefined): string | undefined {
+  return artifactType !== undefined && artifactType.length <= MAX_MEDIA_TYPE ? artifactType : undefined;
+}
+
 /** Layers that may be absent from the registry: clients fetch them from the urls in the descriptor. */
 export function isNonDistributable(mediaType: string): boolean {
   return (

@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import { contentKindOf } from '../inspection/media-types.ts';
 import type { ManifestRecord } from '../journal/state.ts';
+import { listedType } from '../oci/media-types.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
 import type { ContentRows } from './content-rows.ts';
 import { LabelRows } from './label-rows.ts';
@@ -55,7 +56,7 @@ export class ManifestRows {
     const kind = contentKindOf({ mediaType, artifactType, layers: [{ mediaType: '', annotations }] });
     putManifest.run({
       ...{ repo: repo.id, digest, inc, size, total, mediaType, kind, at },
-      ...{ artifactType: artifactType ?? null, subject: subject ?? null },
+      ...{ artifactType: listedType(artifactType) ?? null, subject: subject ?? null },
     });
     this.#labels.putAgain(repo.id, digest, at);
   }

@@ -34,6 +34,8 @@ export interface HistoryPorts extends ManifestReads {
 
 /** Slots read for one page of a tag's history. */
 const MAX_SLOTS = 10_000;
+/** Estimated bytes of a page of manifests, as in a list of referrers: annotations may be long. A single manifest may need more. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** Fewer names are not worth a cut. */
 const MIN_SORTED = 1_000;
 /** Slots read between two calls of `yieldToRequests`. */
@@ -90,7 +92,7 @@ export class HistoryService implements History {
       counts: { tags: state.tags.size, manifests: state.manifests.size, blobs: state.blobs.size },
       bytes: state.usage.bytes,
       tags: pageOf(tags, (tag) => tagAt(state, tag)),
-      manifests: pageOf(manifests, (digest) => manifestAt(state, digest)),
+      manifests: fitting(pageOf(manifests, (digest) => manifestAt(state, digest))),
     };
   }
 
@@ -172,6 +174,16 @@ function pageOf<N, T>(
   describe: (name: N) => T | undefined,
 ): Page<T> {
   return { items: names.map(describe).filter((each) => each !== undefined), more };
+}
+
+/** The first manifests that fit into a page. */
+function fitting({ items, more }: Page<ManifestAt>): Page<ManifestAt> {
+  let bytes = 0;
+  const tooMany = items.findIndex((manifest, index) => {
+    bytes += JSON.stringify(manifest).length;
+    return index > 0 && bytes > MAX_PAGE_BYTES;
+  });
+  return tooMany < 0 ? { items, more } : { items: items.slice(0, tooMany), more: true };
 }
 
 function tagAt(state: RepositoryState, tag: Tag): TagAt | undefined {

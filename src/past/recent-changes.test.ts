@@ -37,6 +37,19 @@ describe('pages of recent changes', () => {
     );
   });
 
+  test('name no type of a referrer that is too long to be one', () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const put = { type: 'manifest.put', digest, mediaType: 'a/b', subject: digest, refs: [] };
+    const slots = slotsOf([
+      [
+        { ...put, artifactType: 'c/d' },
+        { ...put, artifactType: `c/${'d'.repeat(1_000)}` },
+      ],
+    ] as never);
+    const types = slots.flatMap(({ batch }) => changesOf(batch)).map((change) => 'type' in change && change.type);
+    expect(types).toEqual(['c/d', 'a/b']);
+  });
+
   test('read a bounded number of slots, and then go on', async () => {
     const digest = `sha256:${'a'.repeat(64)}`;
     const fence = { type: 'gc.fence', epoch: '01ARZ3NDEKTSV4RRFFQ69G5FAV' };

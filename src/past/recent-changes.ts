@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Batch, JournalEvent } from '../journal/events.ts';
 import { READ_AHEAD, readSlot } from '../journal/log.ts';
+import { listedType } from '../oci/media-types.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import type { RecentChange, RecentChanges } from './interface.ts';
@@ -81,7 +82,7 @@ function changeOf(event: JournalEvent): Unplaced | undefined {
     case 'manifest.put': {
       const { digest, subject, artifactType, mediaType } = event;
       if (subject === undefined) return undefined;
-      return { kind: 'referrer-pushed', digest, subject, type: artifactType ?? mediaType };
+      return { kind: 'referrer-pushed', digest, subject, type: listedType(artifactType) ?? mediaType };
     }
     case 'manifest.deleted':
       return { kind: 'manifest-deleted', digest: event.digest };

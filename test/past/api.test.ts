@@ -1,6 +1,7 @@
 // /api/v1: every answer is as the OpenAPI document says, and tells what happened.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { ENDPOINTS } from '../../src/http/api/endpoints.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, index, json, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { type ApiDocument, documentOf, expectDocumented } from './api-document.ts';
@@ -188,4 +189,37 @@ test('an unknown address is 404, and another method 405', async () => {
   await expectStatus(404, `${server.url}/api/v2/repositories/team/app`);
   const refused = await expectStatus(405, `${server.url}/api/v1/repositories/team/app`, { method: 'POST' });
   expect(refused.headers.get('allow')).toBe('GET, HEAD');
+});
+
+test('lists of manifests with long texts are bounded, and nothing is missing from their pages', async () => {
+  const { url } = server;
+  const long = Array.from({ length: 25 }, (_, at) =>
+    image({
+      subject: first.descriptor,
+      artifactType: `application/vnd.example.${'x'.repeat(9_000)}${at}`,
+      annotations: { text: 'y'.repeat(200_000) },
+      layers: [],
+    }),
+  );
+  for (const [at, each] of long.entries()) await pushImage(url, 'team/long', each, `t${at}`);
+  const digests: string[] = [];
+  for (let after = ''; ; ) {
+    const target = `/api/v1/repositories/team/long?n=100${after === '' ? '' : `&manifestsAfter=${after}`}`;
+    const { manifests } = await get<Repository>(REPOSITORY, target);
+    expect(JSON.stringify(manifests).length).toBeLessThan(5_000_000);
+    digests.push(...manifests.items.map(({ digest }) => digest));
+    after = digests.at(-1) ?? '';
+    if (!manifests.more) break;
+  }
+  expect(digests).toEqual(long.map(({ descriptor }) => descriptor.digest).sort());
+
+  const tags = '/api/v1/repositories/{repo}/tags';
+  const listed = await get<{ tags: { artifactType?: string }[] }>(tags, '/api/v1/repositories/team/long/tags?n=100');
+  expect(listed.tags.map(({ artifactType }) => artifactType)).toEqual(long.map(() => undefined));
+  const changes = '/api/v1/changes?repository=team/long&type=manifest.put&limit=1000&since=beginning';
+  // The notes that name the last pushes may come a moment later.
+  await eventually(async () => {
+    const page = await get<{ changes: { artifactType?: string }[] }>('/api/v1/changes', changes);
+    expect(page.changes.map(({ artifactType }) => artifactType)).toEqual(long.map(() => undefined));
+  });
 });

@@ -103,7 +103,7 @@ export const repository = endpoint({
   path: '/api/v1/repositories/{repo}',
   summary: 'A repository as it is, or as it was',
   description:
-    'Its tags and manifests, each in pages of their own. With `subject` only the referrers of that manifest.',
+    'Its tags and manifests, each in pages of their own. A page of manifests ends after about 4 MiB. With `subject` only the referrers of that manifest.',
   params: inRepository,
   query: z.strictObject({
     at: field.moment.optional().describe('The moment; the present if it is absent.'),
@@ -163,7 +163,7 @@ export const changes = endpoint({
         digest: field.digest.optional().describe('The blob or manifest, or what the tag was set to.'),
         previous: field.digest.optional().describe('What the tag pointed to before.'),
         mediaType: z.string().optional(),
-        artifactType: z.string().optional(),
+        artifactType: z.string().optional().describe('Absent if it is longer than 255 characters.'),
         subject: field.digest.optional(),
         size: field.bytes.optional(),
         from: z.string().optional().describe('The repository that a blob was mounted from.'),

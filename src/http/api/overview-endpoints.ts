@@ -126,7 +126,7 @@ export const tags = endpoint({
         tag: z.string(),
         digest: field.digest,
         mediaType: z.string(),
-        artifactType: optionalText,
+        artifactType: optionalText.describe('Absent if it is longer than 255 characters.'),
         kind: field.contentKind,
         total: field.bytes.describe('Bytes of the manifest and of what it names.'),
         set: field.time,
