@@ -126,7 +126,7 @@ export class HistoryService implements History {
 
   async recentChanges(repo: RepositoryName, { before, limit }: RecentPage): Promise<RecentChanges> {
     const { driver, states } = this.#ports;
-    const { seq } = (await states.at(repo, undefined)).state;
+    const seq = await states.newestSlot(repo);
     if (seq === 0) throw nameUnknown(repo);
     const end = Math.min(before ?? Number.POSITIVE_INFINITY, seq + 1);
     return await readRecentChanges(driver, repo, end, limit, this.#changes);

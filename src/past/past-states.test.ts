@@ -135,6 +135,33 @@ describe('reading the past', () => {
     expect((await states.at(REPO, at(62_000))).state.tags.size).toBe(101);
   });
 
+  test('that is the present is folded twice for any number of callers at once, also without memory for it', async () => {
+    const { driver, states } = await open(tagged(100), { memory: 1 });
+    await states.at(REPO, undefined);
+    const once = driver.reads;
+    const all = await Promise.all(Array.from({ length: 20 }, () => states.at(REPO, undefined)));
+    expect(new Set(all.map(({ state }) => state.seq))).toEqual(new Set([100]));
+    expect(driver.reads - once).toBeLessThanOrEqual(2 * once);
+  });
+
+  test('that is the present has all slots that were there when it was asked for', async () => {
+    const slots = tagged(30);
+    const { driver, states } = await open(slots.slice(0, 10));
+    const asked: Promise<void>[] = [];
+    for (const slot of slots.slice(10)) {
+      await writeLog(driver, [slot]);
+      const { seq } = slot.batch;
+      const isThere = async (): Promise<void> => {
+        const [{ state }, newest] = await Promise.all([states.at(REPO, undefined), states.newestSlot(REPO)]);
+        expect(state.seq).toBeGreaterThanOrEqual(seq);
+        expect(newest).toBeGreaterThanOrEqual(seq);
+      };
+      asked.push(isThere(), isThere());
+      if (seq % 3 === 0) await Bun.sleep(0);
+    }
+    await Promise.all(asked);
+  });
+
   test('by many at once folds once', async () => {
     const { driver, states } = await open(tagged(500));
     const moment = { kind: 'slot', seq: 400 } as const;

@@ -9,12 +9,15 @@ import {
   type Slot,
   slotsAfter,
 } from '../journal/log.ts';
+import { newestSlot } from '../journal/newest-slot.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { SlotsShown } from '../projection/projection.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { slotKey } from '../storage/paths.ts';
 import { Semaphore } from '../system/semaphore.ts';
+import { SharedRuns } from '../system/shared-runs.ts';
 import { formatTime, type Moment } from './moment.ts';
 import { CLOCK_DIFFERENCE_MS, slotBeforeIn } from './slot-times.ts';
 
@@ -37,7 +40,7 @@ export interface PastStatesPorts {
   readonly memory: number;
 }
 
-/** States folded at the same time, because each takes memory until it is complete. */
+/** States folded at the same time, of the present and of the past each, because each takes memory. */
 const MAX_FOLDS = 2;
 /** A moment counts as over this many milliseconds after its end: until then a write that was acknowledged in it may still be found. */
 export const SETTLED_MS = CLOCK_DIFFERENCE_MS + 30_000;
@@ -66,7 +69,9 @@ export class PastStates {
   /** Times of slots, in milliseconds: those that a search for a moment looks at are the same each time. */
   readonly #times = new LRUCache<string, number>({ max: MAX_TIMES });
   readonly #folding = new Map<string, Promise<PastState>>();
-  readonly #permits = new Semaphore(MAX_FOLDS);
+  readonly #present = new SharedRuns<RepositoryName, PastState>();
+  /** Separate, because most of who needs the past needs the present then: a queue for both would fill up with complete states. */
+  readonly #permits = { past: new Semaphore(MAX_FOLDS), present: new Semaphore(MAX_FOLDS) };
 
   constructor(ports: PastStatesPorts) {
     this.#ports = ports;
@@ -98,12 +103,21 @@ export class PastStates {
     return known ?? this.#once(name, () => this.#fold(repo, moment));
   }
 
+  /** The last slot that a repository has now; 0 if there is none. It is shown by all nodes from then on. */
+  async newestSlot(repo: RepositoryName): Promise<number> {
+    const { driver, views } = this.#ports;
+    const exists = async (seq: number): Promise<boolean> => (await driver.head(slotKey(repo, seq))) !== undefined;
+    const seq = await newestSlot(exists, this.#heads.get(repo) ?? 0);
+    await views.shown(repo, seq);
+    return seq;
+  }
+
   async #now(repo: RepositoryName): Promise<PastState> {
     const seq = this.#heads.get(repo) ?? 0;
     const known = this.#states.get(`${repo}@${seq}`);
     if (known !== undefined && (await readSlot(this.#ports.driver, repo, seq + 1)) === undefined) return known;
-    // Not shared with calls that came later: a slot may have been written since this one began to read.
-    return await this.#fold(repo, undefined);
+    // A fold that runs does not count: a slot may have been written since it began to read.
+    return await this.#present.run(repo, () => this.#fold(repo, undefined));
   }
 
   #once(name: string, fold: () => Promise<PastState>): Promise<PastState> {
@@ -116,7 +130,8 @@ export class PastStates {
 
   async #fold(repo: RepositoryName, moment: Moment | undefined): Promise<PastState> {
     const deadline = AbortSignal.timeout(MAX_FOLD_MS);
-    const release = await this.#permits.acquire(deadline).catch(() => {
+    const permits = moment === undefined ? this.#permits.present : this.#permits.past;
+    const release = await permits.acquire(deadline).catch(() => {
       throw tooLong(repo);
     });
     try {
