@@ -6,7 +6,7 @@ import { addVerbsFor } from './verbs/groups.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, webhooks, retention, read-only, robot, rm, import, load, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, webhooks, retention, read-only, robot, replica promote, rm, import, load, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')

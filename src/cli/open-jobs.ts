@@ -19,7 +19,7 @@ export async function withJobs<T>(
   const { redisUrl, redisCaFile } = config;
   if (redisUrl === undefined) {
     throw new ConfigError(
-      'REDIS_URL is not set: only a cluster has job queues; a single server shows its jobs under /metrics',
+      'REDIS_URL is not set: only a cluster has job queues; a single server shows its jobs at /ui/operations and in /metrics',
     );
   }
   const opened = await openStore(config, sleep);

@@ -18,6 +18,12 @@ const webhook = (part: string): string =>
   `webhooks:\n  - name: ci\n    url: https://receiver.example/hook\n${part === '' ? '' : `    ${part}\n`}`;
 const at = (url: string): string => `webhooks:\n  - name: ci\n    url: ${url}\n`;
 
+test('the file in docs/webhooks.md can be used as it is', async () => {
+  const page = await Bun.file(new URL('../../docs/webhooks.md', import.meta.url)).text();
+  const [, file = ''] = /^```yaml\n(.*?)^```$/ms.exec(page) ?? [];
+  expect(parseWebhooksFile(file).map(({ name }) => String(name))).toEqual(['deploy']);
+});
+
 describe('a file of webhooks', () => {
   test('says all about an endpoint', () => {
     const [full, short, harbor] = parseWebhooksFile(`
