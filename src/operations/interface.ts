@@ -17,8 +17,8 @@ import type { Listed } from './roster/roster.ts';
 export interface ThreadFacts {
   /** From 0. */
   readonly index: number;
-  /** Requests in progress. */
-  readonly inFlight: number;
+  /** Requests in progress; undefined if the thread did not answer in time. */
+  readonly inFlight: number | undefined;
 }
 
 /** The process that answers. */

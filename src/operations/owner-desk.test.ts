@@ -26,7 +26,7 @@ function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
   });
   const desk = new ProcessDesk({
     about: { name: 'n', version: '1', storage: 'memory', store: 's', shape: 'embedded', startedAt: 0 },
-    threads: async () => [{ index: 0, inFlight: 0 }],
+    threads: [{ index: 0, inFlight: async () => 0 }],
     presence: { id: ID, about: ABOUT },
     listed: undefined,
     replicas: new MemoryRoster(Date.now),
@@ -71,6 +71,23 @@ test('orders that cannot be carried out are refused', async () => {
   await expect(desk.order({ kind: 'replay-webhook', name: 'chat', since: '' }, 'a')).rejects.toThrow('since:');
   await queue.close();
   await expect(desk.order({ kind: 'collect' }, 'a')).rejects.toThrow('could not be queued');
+});
+
+test('a thread that does not answer hides nothing else', async () => {
+  const { promise: never } = Promise.withResolvers<never>();
+  const threads = [
+    { index: 0, inFlight: async () => 2 },
+    { index: 1, inFlight: () => never },
+  ];
+  const { desk, queue } = openDesk(() => false, { threads });
+  expect(await desk.node()).toMatchObject({
+    ...{ name: 'n', memory: 1 },
+    threads: [
+      { index: 0, inFlight: 2 },
+      { index: 1, inFlight: undefined },
+    ],
+  });
+  await queue.close();
 });
 
 test('without an answer of Redis it lists itself, and says why', async () => {

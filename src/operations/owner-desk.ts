@@ -30,11 +30,19 @@ import type { Listed, Roster } from './roster/roster.ts';
 const MAX_DEAD_LETTERS = 50;
 /** How long Redis may take to list the processes, in milliseconds. */
 const LIST_WITHIN_MS = 1_500;
+/** How long each thread may take to answer, in milliseconds: less than the part of the overview that waits for it. */
+const THREAD_WITHIN_MS = 1_000;
+
+/** A thread of this process. */
+interface AskedThread {
+  readonly index: number;
+  readonly inFlight: () => Promise<number>;
+}
 
 export interface OwnerDeskPorts {
   /** What does not change while the process runs. */
   readonly about: Omit<NodeFacts, 'memory' | 'threads'>;
-  readonly threads: () => Promise<readonly ThreadFacts[]>;
+  readonly threads: readonly AskedThread[];
   /** Resident bytes. */
   readonly memory: () => number;
   /** What this process says of itself. */
@@ -70,9 +78,16 @@ export class ProcessDesk implements OwnerDesk {
     this.#ports = ports;
   }
 
+  /** A thread that does not answer does not hide what is known without it. */
   async node(): Promise<NodeFacts> {
     const { about, memory, threads } = this.#ports;
-    return { ...about, memory: memory(), threads: await threads() };
+    const facts = threads.map(
+      async ({ index, inFlight }): Promise<ThreadFacts> => ({
+        index,
+        inFlight: await within(THREAD_WITHIN_MS, inFlight()),
+      }),
+    );
+    return { ...about, memory: memory(), threads: await Promise.all(facts) };
   }
 
   /** Without an answer of Redis it is this one alone. */

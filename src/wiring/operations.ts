@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Feed } from '../feed/feed.ts';
 import type { JobBoard } from '../jobs/queue.ts';
-import { type Operations, OWNER_CALLS, type OwnerDesk, type ThreadFacts } from '../operations/interface.ts';
+import { type Operations, OWNER_CALLS, type OwnerDesk } from '../operations/interface.ts';
 import { NodeOperations } from '../operations/operations.ts';
 import { ProcessDesk } from '../operations/owner-desk.ts';
 import { type ReplicaSighting, ReplicaWatch } from '../operations/replicas.ts';
@@ -10,9 +10,8 @@ import type { Presence } from '../operations/roster/presence.ts';
 import type { Roster } from '../operations/roster/roster.ts';
 import type { HttpSource } from '../replica/http-source.ts';
 import type { Logger } from '../telemetry/log.ts';
-import type { Telemetry } from '../telemetry/metrics.ts';
 import { offer, remote } from '../threads/calls.ts';
-import type { Thread, ThreadPorts } from '../threads/thread.ts';
+import type { ThreadPorts } from '../threads/thread.ts';
 import type { Jobs } from './jobs.ts';
 import type { ShapePorts } from './node-ports.ts';
 import type { WebhookDesk } from './webhook-operator.ts';
@@ -38,13 +37,17 @@ interface OwnerWiring
 export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
   const { config, opened, node, thread, telemetry, policy, writes, webhookFile, desk: webhooks } = ports;
   const { presence, roster, replicas, board, enqueue, feed, turned } = ports;
+  const others = thread.kind === 'owner' ? thread.others : [];
   const desk = new ProcessDesk({
     about: {
       ...{ name: node, version: packageJson.version, storage: opened.driver.kind, store: opened.store },
       shape: config.redisUrl === undefined ? 'embedded' : 'cluster',
       startedAt: Date.now() - process.uptime() * 1000,
     },
-    threads: () => threadsOf(thread, telemetry),
+    threads: [
+      { index: 0, inFlight: async () => telemetry.requests.inFlight },
+      ...others.map(({ index, serving }) => ({ index, inFlight: () => serving.inFlight() })),
+    ],
     memory: () => process.memoryUsage.rss(),
     listed: roster && (() => roster.list()),
     ...{ presence, replicas, board, enqueue, writes, turned, feed },
@@ -55,7 +58,7 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
     reader: opened.driver,
     now: Date.now,
   });
-  if (thread.kind === 'owner') {
+  if (others.length > 0) {
     const offered: OwnerDesk = {
       node: () => desk.node(),
       processes: () => desk.processes(),
@@ -65,7 +68,7 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
       sawReplica: (...seen) => desk.sawReplica(...seen),
       order: (...order) => desk.order(...order),
     };
-    for (const { services } of thread.others) offer<OwnerDesk>(services.operations, offered);
+    for (const { services } of others) offer<OwnerDesk>(services.operations, offered);
   }
   return desk;
 }
@@ -73,14 +76,6 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
 /** The desk of this thread's process. */
 export function deskOfOwner({ services }: ThreadPorts): OwnerDesk {
   return remote<OwnerDesk>(services.operations, OWNER_CALLS);
-}
-
-async function threadsOf(thread: Thread, telemetry: Telemetry): Promise<readonly ThreadFacts[]> {
-  const others = thread.kind === 'owner' ? thread.others : [];
-  return [
-    { index: 0, inFlight: telemetry.requests.inFlight },
-    ...(await Promise.all(others.map(async ({ index, serving }) => ({ index, inFlight: await serving.inFlight() })))),
-  ];
 }
 
 interface OperationsWiring extends Pick<ShapePorts, 'config' | 'opened' | 'writes' | 'logs'> {

@@ -28,9 +28,17 @@ export const operations = endpoint({
       started: time.optional(),
       memory: bytes.optional().describe('Resident bytes of the process.'),
       threads: z
-        .array(z.strictObject({ index: z.int().nonnegative(), requests: z.int().nonnegative() }))
-        .optional()
-        .describe('With the requests in progress of each.'),
+        .array(
+          z.strictObject({
+            index: z.int().nonnegative(),
+            requests: z
+              .int()
+              .nonnegative()
+              .optional()
+              .describe('In progress. Absent if the thread did not answer within a second.'),
+          }),
+        )
+        .optional(),
     }),
     processes: z
       .strictObject({

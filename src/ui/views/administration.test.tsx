@@ -54,7 +54,10 @@ function operations(text: string): OperationsOverview {
       kind: 'known',
       value: {
         ...{ name: text, version: text, shape: 'cluster', storage: text, store: text, startedAt: at, memory: 1 },
-        threads: [{ index: 0, inFlight: 1 }],
+        threads: [
+          { index: 0, inFlight: 1 },
+          { index: 1, inFlight: undefined },
+        ],
       },
     },
     processes: {

@@ -178,17 +178,29 @@ function NodeCard({ part, viewer }: { readonly part: Part<NodeFacts>; readonly v
             </Fact>
             <Fact name="Threads">
               {formatCount(threads.length, 'thread')}
-              <span class="under">
-                {formatCount(
-                  threads.reduce((sum, { inFlight }) => sum + inFlight, 0),
-                  'request',
-                )}{' '}
-                in progress ({threads.map(({ inFlight }) => inFlight).join(' + ')})
-              </span>
+              <ThreadsLine threads={threads} />
             </Fact>
           </dl>
         )}
       />
     </Card>
+  );
+}
+
+function ThreadsLine({ threads }: Pick<NodeFacts, 'threads'>) {
+  const silent = threads.filter(({ inFlight }) => inFlight === undefined);
+  const requests = threads.reduce((sum, { inFlight = 0 }) => sum + inFlight, 0);
+  return (
+    <>
+      <span class="under">
+        {formatCount(requests, 'request')} in progress
+        {threads.length > 1 && ` (${threads.map(({ inFlight = '?' }) => inFlight).join(' + ')})`}
+      </span>
+      {silent.map(({ index }) => (
+        <span key={index} class="under">
+          <Badge tone="bad">no answer</Badge> thread {index}
+        </span>
+      ))}
+    </>
   );
 }
