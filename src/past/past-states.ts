@@ -113,11 +113,19 @@ export class PastStates {
   }
 
   async #now(repo: RepositoryName): Promise<PastState> {
+    const known = await this.#unchanged(repo);
+    // A fold that runs does not count, because a slot may have been written since it began to read. Often none was.
+    return (
+      known ?? (await this.#present.run(repo, async () => (await this.#unchanged(repo)) ?? this.#fold(repo, undefined)))
+    );
+  }
+
+  /** The newest state that is remembered, if it has all slots. */
+  async #unchanged(repo: RepositoryName): Promise<PastState | undefined> {
     const seq = this.#heads.get(repo) ?? 0;
     const known = this.#states.get(`${repo}@${seq}`);
-    if (known !== undefined && (await readSlot(this.#ports.driver, repo, seq + 1)) === undefined) return known;
-    // A fold that runs does not count: a slot may have been written since it began to read.
-    return await this.#present.run(repo, () => this.#fold(repo, undefined));
+    if (known === undefined) return undefined;
+    return (await readSlot(this.#ports.driver, repo, seq + 1)) === undefined ? known : undefined;
   }
 
   #once(name: string, fold: () => Promise<PastState>): Promise<PastState> {

@@ -1,7 +1,7 @@
 import type { Goes } from '../../retention/interface.ts';
-import { formatTime, formatUntil } from '../format.ts';
+import { formatCount, formatTime, formatUntil } from '../format.ts';
 import type { Fate } from '../models/retention-text.ts';
-import { Badge } from './basics.tsx';
+import { Badge, Size } from './basics.tsx';
 
 /** A time that is still to come: how long it is until then, and the time itself on hover. */
 export function Until({ at, now }: { readonly at: number; readonly now: number }) {
@@ -71,5 +71,31 @@ export function FateLine({ fate, now }: FateProps) {
         </>
       )}
     </span>
+  );
+}
+
+interface RunProps {
+  readonly tags: number;
+  readonly untagged: { readonly count: number; readonly bytes: number };
+}
+
+/** What a run of retention would delete. */
+export function RunDeletes({ tags, untagged }: RunProps) {
+  const parts = [
+    tags > 0 && formatCount(tags, 'tag'),
+    untagged.count > 0 && formatCount(untagged.count, 'untagged manifest'),
+  ].filter((part) => part !== false);
+  if (parts.length === 0) return <>A run would delete nothing.</>;
+  return (
+    <>
+      A run would delete {parts.join(' and ')}
+      {untagged.count > 0 && (
+        <>
+          {' '}
+          (<Size bytes={untagged.bytes} />)
+        </>
+      )}
+      .
+    </>
   );
 }

@@ -47,7 +47,7 @@ interface TileProps {
 
 /** One rectangle that is a link. Its texts are cut at its border. */
 export function Tile({ href, label, name, about, box, parts }: TileProps) {
-  const shown = shownFrom(box);
+  const shown = shownFrom(box, Math.max(name.length, about.length));
   const picture = (
     <svg
       x={percent(box.x, WIDTH)}
@@ -90,15 +90,24 @@ export function Tile({ href, label, name, about, box, parts }: TileProps) {
   );
 }
 
-/** Parts of the width from which texts have room: in any window, or only in wide ones. */
-const [ROOM, ROOM_WHEN_WIDE] = [0.28, 0.075];
-const ONE_LINE = 28;
-const TWO_LINES = 48;
+/** Heights from which texts have room. */
+const [ONE_LINE, TWO_LINES] = [28, 48];
+/** How wide the picture is at least in any window, in windows of middle size, and in wide ones: pixels. */
+const PICTURES = [
+  ['tile-always', 256],
+  ['tile-wide', 660],
+  ['tile-widest', 1_000],
+] as const;
+/** Estimated pixels of a character, and on both sides of a text. */
+const [CHARACTER, ASIDE] = [8, 12];
+/** Longer names are cut at the border where they have no room. */
+const MIN_CHARACTERS = 12;
 
-function shownFrom({ width, height }: TileProps['box']): string | undefined {
+/** @returns the class of texts that are shown where they have room; undefined: nowhere */
+function shownFrom({ width, height }: TileProps['box'], characters: number): string | undefined {
   if (height < ONE_LINE) return undefined;
-  if (width >= ROOM * WIDTH) return 'tile-always';
-  return width >= ROOM_WHEN_WIDE * WIDTH ? 'tile-wide' : undefined;
+  const needed = Math.min(characters, MIN_CHARACTERS) * CHARACTER + ASIDE;
+  return PICTURES.find(([, picture]) => (width / WIDTH) * picture >= needed)?.[0];
 }
 
 function percent(value: number, of: number): string {

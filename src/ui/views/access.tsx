@@ -2,6 +2,7 @@ import type { AccessDescription, AccountSummary, Explained, Explanation } from '
 import { ACCESS, type AccessQuery, accessAddress } from '../addresses.ts';
 import { Badge, Card, Empty, Notice } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { formatCount, formatNumber, sentence } from '../format.ts';
 import type { AccessData, AccessExplanation, Listed } from '../load/load-access.ts';
 import { ACTION_NAMES } from '../models/action-names.ts';
@@ -165,13 +166,7 @@ function Explanations({ explained }: { readonly explained: Explained }) {
       </p>
       <table class="table">
         <caption class="hidden">What the rules decide</caption>
-        <thead>
-          <tr>
-            <th scope="col">Action</th>
-            <th scope="col">Decision</th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
+        <TableHead names={['Action', 'Decision', 'Why']} />
         <tbody>
           {explanations.map((each) => (
             <tr key={each.action}>

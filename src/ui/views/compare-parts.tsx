@@ -5,6 +5,7 @@ import { Card, DigestText, NotShown, Size } from '../components/basics.tsx';
 import { ChangeMark, kindOfChange } from '../components/change-mark.tsx';
 import { CommandText } from '../components/command-text.tsx';
 import { ComparedBars } from '../components/compared-bars.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { cut, formatBytes, formatCount, formatNumber } from '../format.ts';
 import type { ComparisonRequest } from '../load/load-comparison.ts';
 import { groupFields } from '../models/field-groups.ts';
@@ -84,18 +85,7 @@ export function LayersCard({ comparison: { layers } }: { readonly comparison: Ma
     <Card title="Layers" icon="layers" note={sumsOf(layers)}>
       <ComparedBars layers={layers} />
       <table class="table compared">
-        <thead>
-          <tr>
-            <th scope="col">Layer</th>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Before
-            </th>
-            <th scope="col" class="number">
-              After
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Layer', 'Digest']} numbers={['Before', 'After']} />
         <tbody>
           {layers.slice(0, MAX_ROWS).map((layer, at) => (
             <LayerRow key={at} layer={layer} />
@@ -213,15 +203,7 @@ function versionOf(version: PackageChange['from'], isThere: boolean): string | u
 }
 
 function ValueHead({ name }: { readonly name: string }) {
-  return (
-    <thead>
-      <tr>
-        <th scope="col">{name}</th>
-        <th scope="col">Before</th>
-        <th scope="col">After</th>
-      </tr>
-    </thead>
-  );
+  return <TableHead names={[name, 'Before', 'After']} />;
 }
 
 interface ValueProps {

@@ -1,9 +1,10 @@
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Explanation, Goes, ReviewedRule, TagFate } from '../../retention/interface.ts';
 import { manifestAddress } from '../addresses.ts';
-import { Badge, Card, Empty, Size } from '../components/basics.tsx';
-import { GoesBadge } from '../components/retention-fate.tsx';
-import { cut, formatCount, formatNumber } from '../format.ts';
+import { Badge, Card, Empty } from '../components/basics.tsx';
+import { GoesBadge, RunDeletes } from '../components/retention-fate.tsx';
+import { TableHead } from '../components/table-head.tsx';
+import { cut, formatNumber } from '../format.ts';
 import { entryText } from '../models/retention-text.ts';
 
 interface FatesProps {
@@ -33,13 +34,7 @@ export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
         <Empty icon="tag" title="No tags" />
       ) : (
         <table class="table">
-          <thead>
-            <tr>
-              <th scope="col">Tag</th>
-              <th scope="col">Goes</th>
-              <th scope="col">Because</th>
-            </tr>
-          </thead>
+          <TableHead names={['Tag', 'Goes', 'Because']} />
           <tbody>
             {tags.map((fate) => (
               <tr key={fate.tag}>
@@ -59,15 +54,8 @@ export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
       )}
       <footer class="card-foot">
         <span class="muted">
-          A run now would delete {formatCount(going, 'tag')} of {formatNumber(count)} and{' '}
-          {formatCount(manifestCount, 'untagged manifest')}
-          {manifestCount > 0 && (
-            <>
-              {' '}
-              (<Size bytes={bytes} />)
-            </>
-          )}
-          .{tags.length < count && ` The ${tags.length} tags that go first are shown.`}
+          <RunDeletes tags={going} untagged={{ count: manifestCount, bytes }} />
+          {tags.length < count && ` The ${tags.length} of ${formatNumber(count)} tags that go first are shown.`}
         </span>
       </footer>
     </Card>

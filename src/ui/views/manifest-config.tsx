@@ -103,7 +103,7 @@ export function ChartCard({ chart }: { readonly chart: ChartDetails }) {
         <details class="group">
           <summary>Values</summary>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it. */}
-          <pre class="values" tabIndex={0}>
+          <pre class="chart-values" tabIndex={0}>
             <code>{values.text}</code>
           </pre>
           {values.isCut && <p class="card-text muted">Only the beginning of values.yaml is shown.</p>}

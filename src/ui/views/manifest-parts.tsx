@@ -5,6 +5,7 @@ import { Badge, Card, DigestText, Size } from '../components/basics.tsx';
 import { CommandText } from '../components/command-text.tsx';
 import { COLOURS, LayerBar } from '../components/layer-bar.tsx';
 import { SharedWith } from '../components/shared-with.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { cut, formatBytes, formatCount } from '../format.ts';
 import { KIND_NAMES } from '../models/content-kind.ts';
 
@@ -25,15 +26,7 @@ export function PlatformsCard({ repo, details: { platforms, attached }, sharers 
   return (
     <Card title="Platforms" icon="layers" note={formatCount(platforms.length, 'manifest')}>
       <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Platform</th>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Platform', 'Digest']} numbers={['Size']} />
         <tbody>
           {platforms.slice(0, MAX_ROWS).map(({ digest, platform, mediaType, total }, at) => (
             <tr key={at}>
@@ -143,15 +136,7 @@ export function PartsCard({
   return (
     <Card title="Content" icon="file" note={formatCount(layers.length, 'part')}>
       <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Name or type</th>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Name or type', 'Digest']} numbers={['Size']} />
         <tbody>
           {layers.slice(0, MAX_ROWS).map(({ digest, mediaType, size, annotations }, at) => (
             <tr key={at}>

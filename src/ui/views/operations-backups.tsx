@@ -1,6 +1,7 @@
 import type { HoldFacts, OperationsOverview } from '../../operations/interface.ts';
 import { Known } from '../components/administration.tsx';
 import { Badge, Card, Empty, Size, Time } from '../components/basics.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { cut as cutText, formatActor, formatCount, formatDuration, formatNumber, sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
 
@@ -58,18 +59,7 @@ function Backups({ running, ended, viewer }: TableProps) {
     <>
       <table class="table">
         <caption class="hidden">Backups in progress, and the last ones that ended</caption>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Result</th>
-            <th scope="col" class="number">
-              Added
-            </th>
-            <th scope="col" class="number">
-              Ended
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Name', 'Result']} numbers={['Added', 'Ended']} />
         <tbody>
           {running.map((hold) => (
             <RunningRow key={hold.id} hold={hold} viewer={viewer} />

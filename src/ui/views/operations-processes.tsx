@@ -1,6 +1,7 @@
 import type { OperationsOverview, ProcessFacts, ProcessList } from '../../operations/interface.ts';
 import { Known } from '../components/administration.tsx';
 import { Badge, Card, Notice, Time, type Tone } from '../components/basics.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { formatCount, formatDuration, formatNumber, sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
 
@@ -38,19 +39,7 @@ function Processes({ list: { processes, problem }, viewer }: { readonly list: Pr
       )}
       <table class="table">
         <caption class="hidden">Nodes and workers</caption>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">State</th>
-            <th scope="col">Version</th>
-            <th scope="col" class="number">
-              Threads
-            </th>
-            <th scope="col" class="number">
-              Started
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Name', 'State', 'Version']} numbers={['Threads', 'Started']} />
         <tbody>
           {processes.slice(0, MAX_SHOWN).map((each) => (
             <ProcessRow key={each.id} facts={each} showsRules={!areRulesEqual} viewer={viewer} />

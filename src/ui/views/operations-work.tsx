@@ -2,6 +2,7 @@ import type { JobFacts, OperationsOverview, Part } from '../../operations/interf
 import { OPERATIONS } from '../addresses.ts';
 import { Known, OrderButton } from '../components/administration.tsx';
 import { Badge, Card, Empty, Time, type Tone } from '../components/basics.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { FormToken } from '../document.tsx';
 import { cut, formatAge, formatCount, formatNumber } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
@@ -33,23 +34,7 @@ function Jobs({ facts: { counts, deadLetters }, viewer }: { readonly facts: JobF
     <>
       <table class="table">
         <caption class="hidden">Jobs by kind</caption>
-        <thead>
-          <tr>
-            <th scope="col">Kind</th>
-            <th scope="col" class="number">
-              Running
-            </th>
-            <th scope="col" class="number">
-              Waiting
-            </th>
-            <th scope="col" class="number">
-              Delayed
-            </th>
-            <th scope="col" class="number">
-              Dead
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Kind']} numbers={['Running', 'Waiting', 'Delayed', 'Dead']} />
         <tbody>
           {counts.map(({ kind, active, waiting, delayed, failed, oldestSeconds }) => (
             <tr key={kind}>

@@ -1,8 +1,9 @@
 import type { RuleOutlook, ShownOutlook, ShownTag } from '../../retention/interface.ts';
 import { manifestAddress, storageAddress } from '../addresses.ts';
-import { Badge, Card, Empty, Size, Time } from '../components/basics.tsx';
+import { Badge, Card, Empty, Time } from '../components/basics.tsx';
 import { PathName } from '../components/repository-path.tsx';
-import { GoesBadge } from '../components/retention-fate.tsx';
+import { GoesBadge, RunDeletes } from '../components/retention-fate.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { cut, formatCount, formatDuration, formatNumber } from '../format.ts';
 import { entryText } from '../models/retention-text.ts';
 
@@ -52,13 +53,7 @@ function Upcoming({ outlook, now }: { readonly outlook: Known; readonly now: num
         </Empty>
       ) : (
         <table class="table">
-          <thead>
-            <tr>
-              <th scope="col">Tag</th>
-              <th scope="col">Goes</th>
-              <th scope="col">Because</th>
-            </tr>
-          </thead>
+          <TableHead names={['Tag', 'Goes', 'Because']} />
           <tbody>
             {tags.map((each) => (
               <UpcomingRow key={`${each.repo}:${each.tag}`} upcoming={each} now={now} />
@@ -103,28 +98,11 @@ function UpcomingRow({ upcoming, now }: { readonly upcoming: ShownTag; readonly 
   );
 }
 
-/** What a run of retention would delete. */
+/** What a run of retention would delete by all rules together. */
 function NextRun({ rules }: Pick<Known, 'rules'>) {
   const sum = (of: (rule: RuleOutlook) => number): number => rules.reduce((total, rule) => total + of(rule), 0);
-  const going = sum((rule) => rule.going);
-  const untagged = sum((rule) => rule.untagged.count);
-  const parts = [
-    going > 0 && formatCount(going, 'tag'),
-    untagged > 0 && formatCount(untagged, 'untagged manifest'),
-  ].filter((part) => part !== false);
-  if (parts.length === 0) return <>A run would delete nothing.</>;
-  return (
-    <>
-      A run would delete {parts.join(' and ')}
-      {untagged > 0 && (
-        <>
-          {' '}
-          (<Size bytes={sum((rule) => rule.untagged.bytes)} />)
-        </>
-      )}
-      .
-    </>
-  );
+  const untagged = { count: sum((rule) => rule.untagged.count), bytes: sum((rule) => rule.untagged.bytes) };
+  return <RunDeletes tags={sum((rule) => rule.going)} untagged={untagged} />;
 }
 
 /** Why things are kept: how many tags each entry of each rule keeps. */

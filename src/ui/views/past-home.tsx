@@ -4,6 +4,7 @@ import { Card, Empty, NextPage, Size, Time } from '../components/basics.tsx';
 import { Forbidden } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { Ribbon } from '../components/ribbon.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { formatNumber } from '../format.ts';
 import type { PastHomeData, PastRepositorySummary } from '../load/load-past-home.ts';
 import type { Viewer } from '../viewer.ts';
@@ -46,20 +47,7 @@ function List({ data: { items, next }, at, now }: ListProps) {
   return (
     <Card title="By name" icon="box" note="search, totals and sharing are known only for now">
       <table class="table repositories">
-        <thead>
-          <tr>
-            <th scope="col">Repository</th>
-            <th scope="col" class="number">
-              Tags
-            </th>
-            <th scope="col" class="number">
-              Size
-            </th>
-            <th scope="col" class="number">
-              Changed
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['Repository']} numbers={['Tags', 'Size', 'Changed']} />
         <tbody>
           {items.map((each) => (
             <Row key={each.repo} item={each} at={at} now={now} />

@@ -6,6 +6,7 @@ import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
 import { PastCrumbs, Ribbon } from '../components/ribbon.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
 import { ContentBadges, PlatformsCell, TagCount, TagListTools } from '../components/tag-list.tsx';
 import { Timeline } from '../components/timeline.tsx';
@@ -125,19 +126,7 @@ function TagCard({ data, sort, q, viewer }: Props) {
       ) : (
         <>
           <table class="table tags">
-            <thead>
-              <tr>
-                <th scope="col">Tag</th>
-                <th scope="col">Digest</th>
-                <th scope="col">Platforms</th>
-                <th scope="col" class="number">
-                  Size
-                </th>
-                <th scope="col" class="number">
-                  Set
-                </th>
-              </tr>
-            </thead>
+            <TableHead names={['Tag', 'Digest', 'Platforms']} numbers={['Size', 'Set']} />
             <tbody>
               {tags.map((each) => (
                 <TagLine key={each.tag} place={place} row={each} now={viewer.now} />

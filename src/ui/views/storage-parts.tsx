@@ -3,6 +3,7 @@ import type { StoragePart, StorageReport } from '../../overview/interface.ts';
 import { homeAddress, manifestAddress, storageAddress } from '../addresses.ts';
 import { Card, DigestText, Empty, Size, Time } from '../components/basics.tsx';
 import { PathName } from '../components/repository-path.tsx';
+import { TableHead } from '../components/table-head.tsx';
 
 /** Parts of the page of the storage, of all repositories or of one. */
 
@@ -26,17 +27,7 @@ interface Content extends StoragePart {
 export function ContentTable({ contents }: { readonly contents: readonly Content[] }) {
   return (
     <table class="table">
-      <thead>
-        <tr>
-          <th scope="col">Digest</th>
-          <th scope="col" class="number">
-            Shared with
-          </th>
-          <th scope="col" class="number">
-            Size
-          </th>
-        </tr>
-      </thead>
+      <TableHead names={['Digest']} numbers={['Shared with', 'Size']} />
       <tbody>
         {contents.map(({ digest, bytes, sharedWith, repository }) => (
           <tr key={digest}>
@@ -86,17 +77,7 @@ export function Unused({
         <Empty icon="tag" title="No tags" />
       ) : (
         <table class="table">
-          <thead>
-            <tr>
-              <th scope="col">Tag</th>
-              <th scope="col" class="number">
-                {knowsPulls ? 'Last used' : 'Pushed'}
-              </th>
-              <th scope="col" class="number">
-                Size
-              </th>
-            </tr>
-          </thead>
+          <TableHead names={['Tag']} numbers={[knowsPulls ? 'Last used' : 'Pushed', 'Size']} />
           <tbody>
             {oldest.slice(0, SHOWN).map(({ repository, tag, bytes, set, unusedSince }) => (
               <tr key={`${repository}:${tag}`}>
