@@ -219,6 +219,7 @@ const STORAGE_INTERFACE = [
   'archive',
   'prepare',
   'stored-reports',
+  'keys-below',
 ].map((name) => `src/storage/${name}.ts`);
 const USES_STORAGE = [
   'access',

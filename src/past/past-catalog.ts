@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../oci/names.ts';
 import type { Answer, Page } from '../projection/projection.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { keysBelow } from '../storage/keys-below.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 
 /**
@@ -19,7 +20,7 @@ async function firstNames(
     isCut ||= names.length > limit;
     names = names.slice(0, limit);
   };
-  for await (const { key } of reader.list(CATALOG)) {
+  for await (const key of keysBelow(reader, CATALOG)) {
     const repo = repositoryOfMarker(key);
     if (repo === undefined || (after !== undefined && repo <= after)) continue;
     names.push(repo);

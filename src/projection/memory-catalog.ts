@@ -1,6 +1,7 @@
 import { SortedNames } from '../journal/sorted-names.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { keysBelow } from '../storage/keys-below.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import type { Page } from './projection.ts';
 import type { Changes } from './threads/changed-names.ts';
@@ -96,7 +97,7 @@ export class MemoryCatalog {
 
   async #pageFromStore(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
     const names: RepositoryName[] = [];
-    for await (const { key } of this.#driver.list(CATALOG)) {
+    for await (const key of keysBelow(this.#driver, CATALOG)) {
       const repo = repositoryOfMarker(key);
       if (repo !== undefined && (after === undefined || repo > after)) names.push(repo);
     }
@@ -142,7 +143,7 @@ export class MemoryCatalog {
 
   async #list(): Promise<void> {
     const before = this.#heads?.changed.count();
-    for await (const { key } of this.#driver.list(CATALOG)) {
+    for await (const key of keysBelow(this.#driver, CATALOG)) {
       const repo = repositoryOfMarker(key);
       if (repo !== undefined && !this.#known.has(repo)) {
         this.#known.set(repo, undefined);

@@ -124,6 +124,8 @@ export interface StoreReader {
   head(key: Key, signal?: AbortSignal): Promise<{ readonly size: number } | undefined>;
   /** Keys below `prefix` (which ends with `/`) in ascending byte order; with `after`, only later ones. */
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
+  /** The keys of `list`, for readers that need no sizes. Absent if that is no faster. */
+  listKeys?(prefix: Key): AsyncIterable<Key>;
 }
 
 /**

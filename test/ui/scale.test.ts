@@ -1,5 +1,6 @@
 // How long the server takes for each view of a large registry. OVERVIEW_REPOSITORIES=10000 is the size that the issue of the page names.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
 import { ulid } from 'ulid';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { formatCompactTime, secondOf, type TimeMoment } from '../../src/past/moment.ts';
@@ -79,22 +80,33 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
+/** Milliseconds that the main thread of a process has run, so far. */
+function workOf(pid: number): number {
+  const [nanoseconds = ''] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(nanoseconds) / 1e6;
+}
+
 test.each(VIEWS)('%s is served in time', async (view) => {
   const times: number[] = [];
   let bytes = 0;
+  let worked = 0;
   for (let run = 0; run < RUNS; run++) {
     const moment = view.includes('/at/then/') ? then : secondOf(Date.now());
     const address = view.replace(/\/at\/(?:then|now)\//, `/at/${formatCompactTime(moment)}/`);
+    const before = workOf(server.process.pid);
     const begin = performance.now();
     const response = await fetch(server.url + address, { headers: { accept: 'text/html' } });
     bytes = (await response.bytes()).length;
     times.push(performance.now() - begin);
+    if (run === 0) worked = workOf(server.process.pid) - before;
     expect(response.status).toBe(200);
   }
   const [first = 0] = times;
   times.sort((one, other) => one - other);
   const median = times[Math.floor(RUNS / 2)] ?? Number.POSITIVE_INFINITY;
-  const others = `first ${first.toFixed(1)}, at most ${times.at(-1)?.toFixed(1)}`;
+  const others = `first ${first.toFixed(1)} (${worked.toFixed(1)} of the processor), at most ${times.at(-1)?.toFixed(1)}`;
   console.log(`${view}: ${median.toFixed(1)} ms, ${others}; ${Math.round(bytes / 1024)} KiB`);
   expect(median).toBeLessThan(VIEW_MS * PATIENCE);
+  // The first time too, when nothing is remembered and nothing is compiled. Others do not count: the machine may be busy.
+  expect(worked).toBeLessThan(VIEW_MS * PATIENCE);
 });

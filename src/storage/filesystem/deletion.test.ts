@@ -7,6 +7,7 @@ import { type OpenFolder, openTemporaryFolder } from '../../../test/support/data
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import type { Incarnation } from '../../oci/names.ts';
 import { noCrash } from '../crash-points.ts';
+import { keysBelow } from '../keys-below.ts';
 import { DATA, dataKey, SHELVES } from '../paths.ts';
 import { Deletion } from './deletion.ts';
 import { DiskSync } from './disk-sync.ts';
@@ -169,6 +170,7 @@ describe('a listing', () => {
       for await (const { key } of folder.driver.list('catalog/', after)) found.push(key);
       expect(found).toEqual(names.slice(count));
     }
+    expect(await Array.fromAsync(keysBelow(folder.driver, 'catalog/'))).toEqual(names);
   });
 });
 

@@ -139,6 +139,10 @@ export class FilesystemDriver implements StorageDriver {
     return this.#reading.list(prefix, after);
   }
 
+  listKeys(prefix: Key): AsyncIterable<Key> {
+    return this.#reading.listKeys(prefix);
+  }
+
   write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     return this.#durability.write(key, bytes);
   }

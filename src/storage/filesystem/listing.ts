@@ -29,6 +29,8 @@ const SCAN_BATCH = 128;
 const MAX_SHELVES = 32;
 
 interface Named {
+  /** Whether it certainly is a file. */
+  readonly isFile: boolean;
   /** A folder's name ends with a slash, so that entries sort like whole keys. */
   readonly name: string;
   /** undefined for folders, and if not looked up yet. */
@@ -50,8 +52,30 @@ export class Listing {
     this.#ports = ports;
   }
 
-  /** See StoreReader.list. Without recursive generators, each of which would add a microtask for every object. */
-  async *list(prefix: Key, after?: Key): AsyncGenerator<ListedObject> {
+  /** See StoreReader.list. */
+  list(prefix: Key, after?: Key): AsyncGenerator<ListedObject> {
+    return this.#each(prefix, after, (key, entry) => {
+      const size = entry.size ?? sizeOf(this.#ports.pathOf(key));
+      return size === undefined ? undefined : { key, size };
+    });
+  }
+
+  /** See StoreReader.listKeys. Folders say which of their entries are files, so only links are looked at. */
+  listKeys(prefix: Key): AsyncGenerator<Key> {
+    return this.#each(prefix, undefined, (key, { isFile }) =>
+      isFile || sizeOf(this.#ports.pathOf(key)) !== undefined ? key : undefined,
+    );
+  }
+
+  /**
+   * Without recursive generators, each of which would add a microtask for every object.
+   * @param shown what is said of an object; undefined: it is none
+   */
+  async *#each<T>(
+    prefix: Key,
+    after: Key | undefined,
+    shown: (key: Key, entry: Named) => T | undefined,
+  ): AsyncGenerator<T> {
     const open: Level[] = [{ prefix, entries: await this.#entriesOf(prefix, after), next: 0 }];
     const shelves =
       prefix === DATA && after === undefined ? new Shelves(this.#ports, open[0]?.entries ?? []) : undefined;
@@ -66,9 +90,9 @@ export class Listing {
         const shelf = level.prefix === DATA ? await shelves?.take(entry.name) : undefined;
         open.push({ prefix: key, entries: shelf ?? (await this.#entriesOf(key, after)), next: 0 });
       } else {
-        const size = entry.size ?? sizeOf(this.#ports.pathOf(key));
-        if (size !== undefined) yield { key, size };
-        else this.#ports.onOther?.(key);
+        const found = shown(key, entry);
+        if (found === undefined) this.#ports.onOther?.(key);
+        else yield found;
       }
     }
   }
@@ -131,7 +155,9 @@ function isSmall(folder: string): boolean {
 async function readFolder(folder: string): Promise<Named[]> {
   const options = { withFileTypes: true } as const;
   const entries = isSmall(folder) ? readdirSync(folder, options) : await readdir(folder, options);
-  return entries.map((entry) => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, size: undefined }));
+  return entries.map((entry) => ({
+    ...{ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isFile: entry.isFile(), size: undefined },
+  }));
 }
 
 async function namesIn(folder: string): Promise<string[]> {
@@ -142,7 +168,7 @@ async function namesIn(folder: string): Promise<string[]> {
 function statEntry(folder: string, name: string): Named[] {
   const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
   if (found === undefined) return [];
-  return [{ name: found.isDirectory() ? `${name}/` : name, size: undefined }];
+  return [{ name: found.isDirectory() ? `${name}/` : name, isFile: found.isFile(), size: undefined }];
 }
 
 function sorted(entries: readonly Named[]): readonly Named[] {
@@ -150,5 +176,5 @@ function sorted(entries: readonly Named[]): readonly Named[] {
 }
 
 function namedOf({ name, size }: Entry): Named {
-  return { name: size === undefined ? `${name}/` : name, size };
+  return { name: size === undefined ? `${name}/` : name, isFile: size !== undefined, size };
 }

@@ -61,4 +61,8 @@ export class FileReading implements StoreReader {
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
     return this.#listing.list(prefix, after);
   }
+
+  listKeys(prefix: Key): AsyncIterable<Key> {
+    return this.#listing.listKeys(prefix);
+  }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Key } from '../../../src/storage/driver.ts';
+import { keysBelow } from '../../../src/storage/keys-below.ts';
 import { concurrently } from '../../support/concurrently.ts';
 import { keysOf, type Store, text } from './store.ts';
 
@@ -39,6 +40,7 @@ export function listingContract(store: Store): void {
           for (const prefix of prefixes) {
             const below = keys.filter((key) => key.startsWith(prefix));
             expect(await keysOf(store.driver, prefix)).toEqual(below);
+            expect(await Array.fromAsync(keysBelow(store.driver, prefix))).toEqual(below);
             // At each key, just before and after it, at the folders themselves, and outside of them.
             const positions = [...keys, ...keys.map((key) => key.slice(0, -1)), ...keys.map((key) => `${key}-`)];
             for (const after of [

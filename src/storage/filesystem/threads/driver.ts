@@ -115,6 +115,10 @@ export class ThreadDriver implements StorageDriver {
     return this.#reading.list(prefix, after);
   }
 
+  listKeys(prefix: Key): AsyncIterable<Key> {
+    return this.#reading.listKeys(prefix);
+  }
+
   async delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]> {
     const failures = await this.#owner.delete(keys, options);
     return failures.map(({ key, message, code }) => ({ key, cause: Object.assign(new Error(message), { code }) }));
