@@ -21,8 +21,8 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 
 afterAll(cleanUp);
 
-/** Longer than a push takes on a busy machine: its blobs must not become garbage before the manifest arrives. */
-const QUICK = { GC_GRACE: '4s', UPLOAD_EXPIRY: '30s', GC_INTERVAL: '500ms' };
+const GRACE_MS = 4_000;
+const QUICK = { GC_GRACE: `${GRACE_MS}ms`, UPLOAD_EXPIRY: '30s', GC_INTERVAL: '500ms' };
 
 interface Line {
   readonly type: string;
@@ -52,6 +52,18 @@ function sizeOf(dataPath: string): number {
     .reduce((sum, each) => sum + statSync(join(each.parentPath, each.name)).size, 0);
 }
 
+/** Pushes again if a busy machine took longer than the grace: the first blobs may be garbage when the manifest arrives. */
+async function pushWithinGrace(url: string, repo: string, pushed: Image, tag: string): Promise<void> {
+  for (;;) {
+    const begun = performance.now();
+    try {
+      return await pushImage(url, repo, pushed, tag);
+    } catch (error) {
+      if (performance.now() - begun < GRACE_MS) throw error;
+    }
+  }
+}
+
 async function deleteImage({ url }: Server, repo: string, pushed: Image): Promise<void> {
   await expectStatus(202, `${url}/v2/${repo}/manifests/${pushed.descriptor.digest}`, { method: 'DELETE' });
 }
@@ -78,7 +90,7 @@ test('while clients push and delete, every acknowledged image can be pulled, and
     for (let round = 0; round < 12; round++) {
       const layers = [shared[(number + round) % 3] ?? randomBlob(10), randomBlob(30_000)];
       const pushed = image({ config: config(), layers });
-      await pushImage(url, repo, pushed, `t${number}-${round}`);
+      await pushWithinGrace(url, repo, pushed, `t${number}-${round}`);
       if (round % 3 === 0) live.push([repo, pushed]);
       else await deleteImage(server, repo, pushed);
       await Bun.sleep(150);
@@ -108,7 +120,6 @@ test('while clients push and delete, every acknowledged image can be pulled, and
 
 test('gc shows what it would free and why; it uses a running server, and works alone without one', async () => {
   const dataPath = temporaryFolder('collected');
-  // Longer than the commands below take on a busy machine: the next one must not yet free what one unlinks.
   const settings = { GC_GRACE: '5s', GC_ENABLED: 'false', GC_INTERVAL: '200ms' };
   let server = await startServer({ STORAGE_PATH: dataPath, ...settings });
   const [kept, gone] = [image(), image()];
@@ -148,7 +159,6 @@ test('gc shows what it would free and why; it uses a running server, and works a
   const garbage = objects.reduce((sum, { size = 0 }) => sum + size, 0);
   expect(report(asked)).toMatchObject({ freed: { objects: objects.length, bytes: garbage }, unlinked: 1, failures: 0 });
   expect(sizeOf(dataPath)).toBe(before - garbage);
-  expect((await gc(dataPath, {}, 'gc')).lines).toEqual([expect.stringContaining('collection requested')]);
   expect(await server.stop()).toBe(0);
 
   await Bun.sleep(5_200);
@@ -161,16 +171,18 @@ test('gc shows what it would free and why; it uses a running server, and works a
   // Freed content can be pushed again at once.
   await pushImage(server.url, 'team/gone', gone, 'v1');
   await checkPulls(server, 'team/gone', gone);
+  expect((await gc(dataPath, {}, 'gc')).lines).toEqual([expect.stringContaining('collection requested')]);
 });
 
 test('gc removes uploads older than UPLOAD_EXPIRY, beside a server and without one; a dry run only lists them', async () => {
   const dataPath = temporaryFolder('expired-uploads');
-  const settings = { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' };
+  // Longer than an upload takes on a busy machine.
+  const settings = { UPLOAD_EXPIRY: '4s', GC_ENABLED: 'false' };
   const server = await startServer({ STORAGE_PATH: dataPath, ...settings });
   const staged = (): string[] => readdirSync(join(dataPath, 'uploads'));
   await abandonUpload(server.url, 'team/app', 3_000);
   await abandonUpload(server.url, 'team/app', 4_000);
-  await Bun.sleep(1_500);
+  await Bun.sleep(4_200);
   const ids = staged().sort();
   expect(ids).toHaveLength(2);
 
@@ -191,7 +203,7 @@ test('gc removes uploads older than UPLOAD_EXPIRY, beside a server and without o
 
   await abandonUpload(server.url, 'team/app', 5_000);
   expect(await server.stop()).toBe(0);
-  await Bun.sleep(1_500);
+  await Bun.sleep(4_200);
   expect(staged()).toHaveLength(1);
   const alone = await gc(dataPath, settings, 'gc');
   expect([alone.code, alone.stderr]).toEqual([0, '']);
