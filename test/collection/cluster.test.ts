@@ -3,9 +3,13 @@ import { afterAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { abandonUpload, expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
 
 afterAll(stopClusters);
+
+/** Longer than an upload takes on a busy machine. */
+const UPLOADS_WITHIN = '5s';
 
 async function marina({ env }: Cluster, ...args: readonly string[]) {
   const { code, stdout, stderr } = await attempt([...marinaCommand, ...args], { env });
@@ -13,7 +17,7 @@ async function marina({ env }: Cluster, ...args: readonly string[]) {
 }
 
 test('a worker collects what nodes deleted, and every node agrees', async () => {
-  const cluster = await startCluster({ balancer: false, env: { GC_GRACE: '2s', GC_ENABLED: 'false' } });
+  const cluster = await startCluster({ balancer: false, env: { GC_GRACE: '4s', GC_ENABLED: 'false' } });
   const [one, other] = cluster.nodes;
   if (one === undefined || other === undefined) return expect.unreachable();
   const [kept, gone] = [image(), image()];
@@ -23,7 +27,7 @@ test('a worker collects what nodes deleted, and every node agrees', async () => 
   await pushBlob(other.url, 'team/kept', loose);
   expect(await marina(cluster, 'rm', 'team/gone')).toMatchObject({ code: 0, stderr: '' });
   for (const { url } of [one, other]) await expectStatus(404, `${url}/v2/team/gone/manifests/v1`);
-  await Bun.sleep(2_500);
+  await Bun.sleep(4_500);
   // A client finds the unreferenced blob by HEAD and relies on it, so it is not unlinked.
   const collected = new AbortController();
   const asking = (async () => {
@@ -37,22 +41,24 @@ test('a worker collects what nodes deleted, and every node agrees', async () => 
   expect([first.code, first.stderr]).toEqual([0, '']);
   expect(JSON.parse(first.last)).toMatchObject({ freed: { objects: 1 + gone.blobs.length }, unlinked: 0, failures: 0 });
   await expectStatus(200, `${other.url}/v2/team/kept/blobs/${loose.descriptor.digest}`);
-  await Bun.sleep(2_500);
+  await Bun.sleep(4_500);
   expect(JSON.parse((await marina(cluster, 'gc', '--wait', '--json')).last)).toMatchObject({ unlinked: 1 });
   for (const { url } of [one, other]) {
     await expectStatus(404, `${url}/v2/team/kept/blobs/${loose.descriptor.digest}`);
     await expectStatus(200, `${url}/v2/team/kept/manifests/v1`);
-    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^marina_collection_unlinked_blobs 1$/m);
+    await eventually(async () => {
+      expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^marina_collection_unlinked_blobs 1$/m);
+    });
   }
   await pushImage(one.url, 'team/gone', gone, 'v1');
   await expectStatus(200, `${other.url}/v2/team/gone/manifests/v1`);
 });
 
 test('gc removes expired uploads whose sessions are in Redis; a dry run only lists them', async () => {
-  const cluster = await startCluster({ balancer: false, env: { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' } });
+  const cluster = await startCluster({ balancer: false, env: { UPLOAD_EXPIRY: UPLOADS_WITHIN, GC_ENABLED: 'false' } });
   await abandonUpload(cluster.url, 'team/app', 3_000);
   await abandonUpload(cluster.url, 'team/app', 6_000_000);
-  await Bun.sleep(1_500);
+  await Bun.sleep(5_500);
   const expected = { uploads: { sessions: 2, bytes: 6_003_000 } };
   for (let time = 0; time < 2; time++)
     expect(JSON.parse((await marina(cluster, 'gc', '--dry-run', '--json')).last)).toMatchObject(expected);
