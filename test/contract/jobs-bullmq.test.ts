@@ -12,7 +12,7 @@ import { cleanUp, freePort, projectRoot } from '../support/server.ts';
 import { jobsContract, snapshotOf } from './jobs.contract.ts';
 
 /** A busy machine may stop a worker that lives for a second. */
-const LOST_AFTER_MS = 2_000;
+const LOST_AFTER_MS = 4_000;
 
 let redis: RedisServer;
 let cluster: RedisServer;
@@ -114,7 +114,7 @@ describe('a worker', () => {
     expect(JSON.parse(await victim.begun())).toEqual(snapshotOf('a'));
     const { runs } = openWorker(store);
     // While it lives it keeps the job, however long that takes.
-    await Bun.sleep(2.5 * LOST_AFTER_MS);
+    await Bun.sleep(1.5 * LOST_AFTER_MS);
     expect(runs).toEqual([]);
     await victim.kill();
     await eventually(() => expect(runs).toMatchObject([{ key: 'snapshot:a', outcome: 'done' }]));
