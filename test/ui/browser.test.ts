@@ -65,11 +65,17 @@ let server: Server;
 let browser: WatchedBrowser;
 let imageDigest: string;
 let then: string;
+/** The first page while there was nothing, on a phone. */
+let emptyPage: { readonly text: string; readonly overflow: number };
 beforeAll(async () => {
   const RETENTION_FILE = join(temporaryFolder('rules'), 'retention.yaml');
   writeFileSync(RETENTION_FILE, RULES);
   server = await startServer({ THREADS: '1', RETENTION_FILE });
   browser = await WatchedBrowser.launch(server.url);
+  await browser.open({ viewport: { width: 320, height: 640 } }, async (page) => {
+    await page.goto(`${server.url}/ui/`);
+    emptyPage = { text: (await page.locator('main').textContent()) ?? '', overflow: await overflow(page) };
+  });
   await fill(server.url);
   then = formatCompactTime(secondOf(Date.now()));
 }, TOOLS_WITHIN_MS);
@@ -142,8 +148,7 @@ describe.each([
       for (const view of VIEWS) {
         await page.goto(server.url + view.replace('{then}', then));
         expect(await page.locator('h1, .empty-title').first().isVisible()).toBe(true);
-        if (options.viewport.width > 320 || !view.includes('?'))
-          expect([view, await widthOf(page, options)]).toEqual([view, 0]);
+        expect([view, await widthOf(page, options)]).toEqual([view, 0]);
       }
     });
   });
@@ -315,6 +320,22 @@ const KEYBOARD = `
     };
   };
 `;
+
+test('the first page of an empty registry says how to push, and fits a phone', () => {
+  expect(emptyPage.text).toContain('docker push');
+  expect(emptyPage.overflow).toBe(0);
+});
+
+test('a page is printed on white in any theme, without what only works on a screen', async () => {
+  await open({ colorScheme: 'dark' }, async (page) => {
+    await page.goto(server.url + PAGE);
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    const ground = await page.evaluate<string>("getComputedStyle(document.querySelector('.card')).backgroundColor");
+    expect(ground).toBe('rgb(255, 255, 255)');
+    for (const hidden of ['.head-nav', '.head-search', '.copy', '.button'])
+      expect([hidden, await page.locator(hidden).filter({ visible: true }).count()]).toEqual([hidden, 0]);
+  });
+});
 
 test('a digest is copied whole', async () => {
   await open({ permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {

@@ -81,7 +81,7 @@ function Explain({ query, answer, description }: ExplainProps) {
             name="who"
             value={who}
             required
-            placeholder="alice, robot:ci, anonymous"
+            placeholder="alice, robot:ci"
             autocomplete="off"
             autocapitalize="none"
             spellcheck={false}
