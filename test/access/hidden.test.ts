@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { BLOB_DIGEST, digestOf, fill, MANIFEST, TAG } from './matrix-routes.ts';
-import { basic, tokenFor, writeAccessFiles } from './world.ts';
+import { basic, PUBLIC_HOST, tokenFor, writeAccessFiles } from './world.ts';
 
 setDefaultTimeout(300_000);
 afterAll(cleanUp);
@@ -37,6 +37,40 @@ const WRITES = [
   ['PATCH', 'blobs/uploads/00000000-0000-8000-8000-000000000000'],
 ] as const;
 
+const THEN = '20260102t030405z';
+/** Addresses of the page and of the API that are about one repository. */
+const ADDRESSES: readonly ((repo: string) => string)[] = [
+  (repo) => `/ui/repositories/${repo}`,
+  (repo) => `/ui/repositories/${repo}:${TAG}`,
+  (repo) => `/ui/repositories/${repo}@${digestOf(MANIFEST)}`,
+  (repo) => `/ui/repositories/${repo}/-/timeline`,
+  (repo) => `/ui/storage?repository=${repo}`,
+  (repo) => `/ui/at/${THEN}/repositories/${repo}`,
+  (repo) => `/ui/at/1/repositories/${repo}:${TAG}`,
+  (repo) => `/ui/at?moment=1&named=${repo}`,
+  (repo) => `/ui/compare?a=${repo}:${TAG}&b=ours/app:${TAG}`,
+  (repo) => `/ui/compare?a=${repo}@1&b=${repo}@2`,
+  (repo) => `/ui/compare?a=at/${THEN}/${repo}:${TAG}&b=`,
+  (repo) => `/ui/jump?q=${repo}`,
+  (repo) => `/ui/?q=${repo}`,
+  (repo) => `/ui/changes?repository=${repo}`,
+  (repo) => `/api/v1/repositories/${repo}`,
+  (repo) => `/api/v1/repositories/${repo}?at=99`,
+  (repo) => `/api/v1/repositories/${repo}/tags`,
+  (repo) => `/api/v1/repositories/${repo}/tags/${TAG}/history`,
+  (repo) => `/api/v1/repositories/${repo}/diff?from=1&to=2`,
+  (repo) => `/api/v1/repositories/${repo}/manifests/${TAG}`,
+  (repo) => `/api/v1/repositories/${repo}/manifests/${TAG}/packages`,
+  (repo) => `/api/v1/repositories/${repo}/retention`,
+  (repo) => `/api/v1/repositories/${repo}/pins`,
+  (repo) => `/api/v1/repositories/${repo}/blobs/${BLOB_DIGEST}/sharers`,
+  (repo) => `/api/v1/compare?a=${repo}:${TAG}&b=ours/app:${TAG}`,
+  (repo) => `/api/v1/storage?repository=${repo}`,
+  (repo) => `/api/v1/search?q=${repo}`,
+  (repo) => `/v2/at/${THEN}/${repo}/tags/list`,
+  (repo) => `/v2/at/${THEN}/${repo}/manifests/${TAG}`,
+];
+
 let server: Server;
 let token: string;
 beforeAll(async () => {
@@ -59,7 +93,8 @@ function send(repo: string, method: string, path: string, headers: Credentials):
 /** Everything that a client sees, without the requested name and the date. */
 async function wholeOf(response: Response, repo: string): Promise<string> {
   const headers = [...response.headers].filter(([name]) => name !== 'date').sort();
-  return JSON.stringify([response.status, headers, await response.text()]).replaceAll(repo, 'NAME');
+  const whole = JSON.stringify([response.status, headers, await response.text()]);
+  return whole.replaceAll(repo, 'NAME').replaceAll(encodeURIComponent(repo), 'NAME');
 }
 
 describe.each(CALLERS)('to %s', (_, credentials) => {
@@ -68,6 +103,18 @@ describe.each(CALLERS)('to %s', (_, credentials) => {
       [FORBIDDEN, MISSING].map(async (repo) => wholeOf(await send(repo, method, path, credentials()), repo)),
     );
     expect(forbidden).toBe(missing);
+  });
+
+  test('no address of the page and of the API reveals what exists', async () => {
+    for (const address of ADDRESSES) {
+      const [forbidden, missing] = await Promise.all(
+        [FORBIDDEN, MISSING].map(async (repo) => {
+          const headers = { ...credentials(), host: PUBLIC_HOST };
+          return wholeOf(await fetch(server.url + address(repo), { headers, redirect: 'manual' }), repo);
+        }),
+      );
+      expect([address('NAME'), forbidden]).toEqual([address('NAME'), missing]);
+    }
   });
 
   test('response times do not differ', async () => {
