@@ -42,8 +42,6 @@ export interface FilesystemOptions {
    * separately.
    */
   readonly wal?: WriteAheadLog | undefined;
-  /** How many threads of this process use the folder: this one, and those that `serveThread` serves. Default 1. */
-  readonly threads?: number;
   /** Returns a unique name for a temporary file. */
   readonly uniqueName: () => string;
   /** Milliseconds. */
@@ -58,7 +56,6 @@ export class FilesystemDriver implements StorageDriver {
   readonly createInOrder?: (objects: readonly NewObject[]) => Promise<number>;
   readonly #ports: FilesPorts;
   readonly #reserve: Reserve | undefined;
-  readonly #threadCount: number;
   readonly #reading: FileReading;
   readonly #objects: FileObjects;
   readonly #durability: FileDurability;
@@ -76,7 +73,6 @@ export class FilesystemDriver implements StorageDriver {
     makeFolder(pathOf('tmp'));
     const reserve = options.hasReserve !== false ? new Reserve(root, options.now) : undefined;
     this.#reserve = reserve;
-    this.#threadCount = options.threads ?? 1;
     this.#ports = {
       ...{ root, pathOf, diskSync: new DiskSync(options.fatal), wal: options.wal },
       // While only the reserve for the log is left, clients get none of it.
@@ -89,7 +85,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#objects = new FileObjects({ ...this.#ports, reserve, threads: this.#threads });
     if (options.wal !== undefined) this.createInOrder = (objects) => this.#objects.createInOrder(objects);
     this.#durability = new FileDurability(this.#ports);
-    this.#staged = new StagedFiles({ ...this.#ports, threads: this.#threadCount });
+    this.#staged = new StagedFiles(this.#ports);
   }
 
   /** Makes all folders under data/ in advance: the first object of a folder would otherwise wait for two more syncs. */
@@ -181,7 +177,7 @@ export class FilesystemDriver implements StorageDriver {
   serveThread(): StoreCalls {
     const reserve = this.#reserve;
     if (reserve === undefined) throw new Error('the data folder is shared: each process opens it by itself');
-    return new StoreService({ ...this.#ports, objects: this.#objects, reserve, threads: this.#threadCount });
+    return new StoreService({ ...this.#ports, objects: this.#objects, reserve });
   }
 
   async close(): Promise<void> {

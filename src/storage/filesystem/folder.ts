@@ -41,6 +41,8 @@ export async function openDataFolder(
     readonly shared?: boolean;
     /** false: each small object is synced separately. */
     readonly writeAhead?: boolean;
+    /** How many threads of this process use the folder: this one, and those that `serveThread` serves. Default 1. */
+    readonly threads?: number;
     /**
      * Called if other users had access to an existing store, as earlier versions allowed. Now they have none.
      * @param mode the former one

@@ -15,14 +15,8 @@ export type HashRequest =
       readonly from: number;
       readonly digest: Digest | undefined;
     }
-  /** The bytes of the file from that position on, in shared memory, as they were passed to the kernel. */
-  | {
-      readonly kind: 'bytes';
-      readonly id: string;
-      readonly fd: number;
-      readonly from: number;
-      readonly bytes: Uint8Array<SharedArrayBuffer>;
-    }
+  /** Tell the kernel to begin to write the file. */
+  | { readonly kind: 'write-back'; readonly id: string; readonly fd: number }
   | { readonly kind: 'follow'; readonly id: string; readonly fd: number; readonly upTo: number }
   | { readonly kind: 'digest'; readonly id: string; readonly fd: number; readonly upTo: number }
   /** Stop reading the descriptor, which may be closed after the reply. The state is kept for the next writer. */

@@ -1,12 +1,13 @@
 /*
- * The hashing thread. It hashes staged files, from the memory they are written from or from the page cache behind
- * their writer, so that a big push does not delay other clients. It shares the descriptors of the process.
+ * The hashing thread. It hashes staged files, from the page cache behind their writer, so that a big push does not delay
+ * other clients. It shares the descriptors of the process.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
+import { beginWriteBack } from './write-back.ts';
 
 declare const self: { onmessage: ((event: { data: HashRequest }) => void) | null; postMessage(reply: HashReply): void };
 
@@ -56,12 +57,9 @@ function answer(request: HashRequest): HashReply {
       advance(state, request.fd, request.from);
       return { kind: 'position', id, position: state.position };
     }
-    case 'bytes': {
-      const state = stateOf(id);
-      advance(state, request.fd, request.from);
-      state.hash.update(request.bytes);
-      state.position += request.bytes.length;
-      return { kind: 'position', id, position: state.position };
+    case 'write-back': {
+      beginWriteBack(request.fd);
+      return { kind: 'position', id, position: stateOf(id).position };
     }
     case 'follow': {
       const state = stateOf(id);
@@ -70,7 +68,7 @@ function answer(request: HashRequest): HashReply {
     }
     case 'digest': {
       let state = stateOf(id);
-      // Some hashed bytes could not be written after all.
+      // More was hashed than is asked for.
       if (state.position > request.upTo) state = begin(id, state.algorithm);
       advance(state, request.fd, request.upTo);
       return { kind: 'digest', id, hex: state.hash.copy().digest('hex') };

@@ -2,7 +2,6 @@ import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
 import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
-import type { SharedBytes } from './shared-buffers.ts';
 
 /** How far hashing may lag behind writing, in bytes: far enough to overlap, near enough to stay in the page cache. */
 const MAX_LAG = 64 * 1024 * 1024;
@@ -96,14 +95,11 @@ export class FileHash {
   }
 
   /**
-   * Hashes bytes that the file will hold from that position on, with no gap before them. Resolves once the buffer may
-   * be reused, even if the hash failed: `digest` then throws the error.
+   * Lets the kernel begin to write to the disk what the file holds. Makes nothing durable. The hashing thread asks for it, because
+   * the request waits while the disk's queue is full.
    */
-  async take(bytes: SharedBytes, from: number): Promise<void> {
-    if (this.#failure !== undefined) return;
-    this.#send({ kind: 'bytes', id: this.#id, fd: this.#fd, from, bytes });
-    const upTo = from + bytes.length;
-    await this.#wait(() => this.#failure !== undefined || this.#position >= upTo);
+  writeBack(): void {
+    if (this.#failure === undefined) this.#send({ kind: 'write-back', id: this.#id, fd: this.#fd });
   }
 
   /** Digest of the first `upTo` bytes. */

@@ -10,25 +10,20 @@ import { stagedGone } from '../staged-gone.ts';
 import { openFile, rename, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
 import type { FilesPorts, Syncs } from './ports.ts';
-import { SharedBuffers } from './shared-buffers.ts';
 import { FileStagedWrite } from './staged.ts';
 import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 interface StagedFilesPorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'admit' | 'reach'> {
   readonly diskSync: Syncs;
-  /** How many threads of the process have a part like this one. */
-  readonly threads: number;
 }
 
 /** The part of the driver that stores uploads: one file for each place, which becomes the object by a rename. */
 export class StagedFiles implements StagedWrites {
   readonly #ports: StagedFilesPorts;
   readonly #hasher = new Hasher();
-  readonly #buffers: SharedBuffers;
 
   constructor(ports: StagedFilesPorts) {
     this.#ports = ports;
-    this.#buffers = new SharedBuffers(ports.threads);
   }
 
   async stage(
@@ -51,7 +46,6 @@ export class StagedFiles implements StagedWrites {
     reach('stage.opened');
     const write = new FileStagedWrite({ descriptor, hash }, from, {
       diskSync,
-      buffers: this.#buffers,
       admit,
       syncEntry: () => diskSync.folder(folder),
     });

@@ -2,17 +2,24 @@ import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { freeBytes } from '../../system/free-bytes.ts';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
 import type { DiskSync } from './disk-sync.ts';
-import { writeAll } from './files.ts';
 import type { FileHash } from './hasher.ts';
-import { BUFFER_BYTES, BUFFERS, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
 import { isFull, storageFull } from './system-errors.ts';
 
-/** Dirty bytes after which a sync is started early. Otherwise the last sync of a big push would do all the work. */
-const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
+/** After this many bytes the hashing thread is told of them. */
+const FOLLOW_BYTES = 1024 * 1024;
+/**
+ * After this many bytes the kernel is told to begin to write them. Otherwise the disk would be idle until the last sync, which would do all
+ * the work (docs/decisions/0108).
+ */
+const WRITE_BACK_BYTES = 4 * FOLLOW_BYTES;
+/**
+ * After this many bytes they are synced, and a client that is that far ahead of the sync before waits. If the disk is slower than the client,
+ * the kernel would otherwise make the serving thread wait, and with it all clients.
+ */
+const SYNC_BYTES = 64 * FOLLOW_BYTES;
 
 export interface StagedFilePorts {
   readonly diskSync: Pick<DiskSync, 'file'>;
-  readonly buffers: SharedBuffers;
   /** Throws `storage-full` while clients may not write. */
   readonly admit: () => void;
   /** Makes the file's entry in its folder durable. */
@@ -25,31 +32,25 @@ export interface StagedFile {
   readonly hash: FileHash;
 }
 
-/** One writer of one staged file. It fills one buffer while others are being written and hashed. */
+/**
+ * One writer of one staged file. Each chunk is written as it comes, on the serving thread, which costs less than to hand it to another one. The
+ * hashing thread reads the bytes back from the page cache.
+ */
 export class FileStagedWrite implements StagedWrite {
-  /** In this thread. */
-  static #open = 0;
   readonly #file: StagedFile;
   readonly #from: number;
   readonly #ports: StagedFilePorts;
-  readonly #free: SharedBytes[] = [];
-  #filling: SharedBytes | undefined;
-  #filled = 0;
   /** All bytes before this position are in the file. */
   #written: number;
-  /** All bytes before this position are in the file or being written. */
-  #submitted: number;
-  /** Bytes in the page cache that no early sync covers yet. */
-  #dirty = 0;
-  /** Bytes in the file that the hashing thread does not know of yet. */
-  #unfollowed = 0;
-  #writing: Promise<void> = Promise.resolve();
-  /** One for each buffer that is being written or hashed, in order. */
-  readonly #busy: Promise<void>[] = [];
-  #earlySync: Promise<void> | undefined;
+  /** The hashing thread knows of all bytes before this position. */
+  #followed: number;
+  /** The kernel was told to write all bytes before this position. */
+  #writtenBack: number;
+  /** A sync of all bytes before this position was started. */
+  #synced: number;
+  #sync: Promise<void> | undefined;
   /** Some written bytes may not be on the disk. A later sync would not report that again. */
   #syncFailure: unknown;
-  #failure: unknown;
   #entryDurable: boolean;
 
   constructor(file: StagedFile, from: number, ports: StagedFilePorts) {
@@ -58,50 +59,49 @@ export class FileStagedWrite implements StagedWrite {
     // Bytes from earlier requests were acknowledged, and so was the file's entry.
     this.#entryDurable = from > 0;
     this.#written = from;
-    this.#submitted = from;
-    FileStagedWrite.#open++;
+    this.#followed = from;
+    this.#writtenBack = from;
+    this.#synced = from;
     this.#ports = ports;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (FileStagedWrite.#open > this.#ports.buffers.maxUploads) {
-      this.#flush();
-      await this.#writeThrough(chunk);
-      freeBytes(chunk);
-      return;
-    }
-    for (let taken = 0; taken < chunk.length; ) {
-      this.#filling ??= await this.#nextBuffer();
-      const count = Math.min(chunk.length - taken, BUFFER_BYTES - this.#filled);
-      this.#filling.set(chunk.subarray(taken, taken + count), this.#filled);
-      this.#filled += count;
-      taken += count;
-      if (this.#filled === BUFFER_BYTES) this.#flush();
-    }
+    if (this.#written - this.#synced >= SYNC_BYTES) await this.#startSync();
+    this.#ports.admit();
+    this.#append(chunk);
     freeBytes(chunk);
+    if (this.#written - this.#followed < FOLLOW_BYTES) return;
+    const { hash } = this.#file;
+    if (this.#written - this.#writtenBack >= WRITE_BACK_BYTES) {
+      this.#writtenBack = this.#written;
+      hash.writeBack();
+    }
+    this.#followed = this.#written;
+    await hash.follow(this.#written);
   }
 
   async settle(): Promise<StagedProgress> {
     const { descriptor, hash } = this.#file;
-    // Bytes that failed to be written are lost, the ones before them count: the client continues from there.
-    if (this.#failure === undefined) this.#flush();
-    await this.#writing;
-    await this.#earlySync;
-    if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const size = this.#written;
-    const [digest] = await Promise.all([hash.digest(size), this.#ports.diskSync.file(descriptor)]);
-    // The hash covers the bytes passed to the kernel. Another process may have truncated the file.
+    const hashed = hash.digest(size);
+    // The last sync does not wait for one that runs. If both run, the kernel reports a failure to one of them.
+    const synced = this.#ports.diskSync.file(descriptor);
+    // Only when all have ended may an error be thrown: the caller then closes the descriptor.
+    await Promise.allSettled([hashed, synced, this.#sync]);
+    this.#throwSyncFailure();
+    await synced;
+    const digest = await hashed;
+    // Another process may have truncated the file.
     const { size: found } = fstatSync(descriptor);
     if (found < size) throw new Error(`the staged file ends at ${found}, ${size} were written`);
     if (!this.#entryDurable) {
       await this.#ports.syncEntry();
       this.#entryDurable = true;
     }
-    return this.#failure === undefined ? { size, digest } : { size, digest, failure: this.#failure };
+    return { size, digest };
   }
 
   async drop(): Promise<void> {
-    await this.#writing;
     try {
       ftruncateSync(this.#file.descriptor, this.#from);
     } finally {
@@ -110,58 +110,25 @@ export class FileStagedWrite implements StagedWrite {
   }
 
   async release(): Promise<void> {
-    await this.#writing;
-    await this.#earlySync;
+    await this.#sync;
     await this.#file.hash.close();
-    await Promise.all(this.#busy);
-    FileStagedWrite.#open--;
     closeSync(this.#file.descriptor);
-    if (this.#filling !== undefined) this.#free.push(this.#filling);
-    this.#filling = undefined;
-    for (const buffer of this.#free.splice(0)) this.#ports.buffers.giveBack(buffer);
   }
 
-  async #nextBuffer(): Promise<SharedBytes> {
-    if (this.#busy.length === BUFFERS - 1) await this.#busy[0];
-    this.#throwFailure();
-    return this.#free.pop() ?? this.#ports.buffers.take();
-  }
-
-  /** Passes the buffered bytes to the kernel, after the previous ones, and to the hashing thread. */
-  #flush(): void {
-    this.#throwFailure();
-    if (this.#filling === undefined || this.#filled === 0) return;
-    this.#ports.admit();
-    const buffer = this.#filling;
-    const bytes = buffer.subarray(0, this.#filled);
-    const from = this.#submitted;
-    this.#submitted += bytes.length;
-    this.#filling = undefined;
-    this.#filled = 0;
-    this.#writing = this.#writing.then(() => this.#writeBuffered(bytes, from));
-    const done = Promise.all([this.#writing, this.#file.hash.take(bytes, from)]).then(() => {
-      this.#free.push(buffer);
-      void this.#busy.shift();
+  async #startSync(): Promise<void> {
+    await this.#sync;
+    this.#throwSyncFailure();
+    this.#synced = this.#written;
+    this.#sync = this.#ports.diskSync.file(this.#file.descriptor, 'data').catch((error: unknown) => {
+      this.#syncFailure = error;
     });
-    this.#busy.push(done);
   }
 
-  /** Never rejects: the next call throws the failure, and nothing is written behind the gap. */
-  async #writeBuffered(bytes: SharedBytes, from: number): Promise<void> {
-    if (this.#failure !== undefined) return;
-    try {
-      await writeAll(this.#file.descriptor, bytes, from);
-      this.#written += bytes.length;
-      this.#startEarlySync(bytes.length);
-    } catch (error) {
-      this.#failure = isFull(error) ? storageFull(error) : error;
-    }
+  #throwSyncFailure(): void {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
   }
 
-  async #writeThrough(chunk: Uint8Array): Promise<void> {
-    await this.#writing;
-    this.#throwFailure();
-    this.#ports.admit();
+  #append(chunk: Uint8Array): void {
     try {
       for (let done = 0; done < chunk.length; ) {
         const count = writeSync(this.#file.descriptor, chunk, done, chunk.length - done, this.#written);
@@ -169,34 +136,7 @@ export class FileStagedWrite implements StagedWrite {
         this.#written += count;
       }
     } catch (error) {
-      this.#failure = isFull(error) ? storageFull(error) : error;
-      throw this.#failure;
-    } finally {
-      this.#submitted = this.#written;
+      throw isFull(error) ? storageFull(error) : error;
     }
-    this.#unfollowed += chunk.length;
-    if (this.#unfollowed < BUFFER_BYTES) return;
-    this.#startEarlySync(this.#unfollowed);
-    this.#unfollowed = 0;
-    await this.#file.hash.follow(this.#written);
-  }
-
-  #startEarlySync(written: number): void {
-    this.#dirty += written;
-    if (this.#earlySync !== undefined || this.#dirty < EARLY_SYNC_BYTES) return;
-    this.#dirty = 0;
-    this.#earlySync = this.#ports.diskSync
-      .file(this.#file.descriptor, 'data')
-      .catch((error: unknown) => {
-        this.#syncFailure ??= error;
-        this.#failure ??= error;
-      })
-      .finally(() => {
-        this.#earlySync = undefined;
-      });
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure;
   }
 }

@@ -1,8 +1,8 @@
 import { type Content, content, expectStatus, image, mediaTypes, randomBlob } from '../../support/oci.ts';
 
 export const REPOSITORY = 'durability/traced';
-/** More than is buffered in memory, and more than is synced early while it arrives. */
-const BIG_BYTES = 40 * 1024 * 1024;
+/** More than is buffered in memory, and more than may arrive without a sync. */
+const BIG_BYTES = 72 * 1024 * 1024;
 
 /** Each kind of write once, sequentially. */
 export async function pushEverything(url: string): Promise<void> {

@@ -64,7 +64,7 @@ export class ThreadDriver implements StorageDriver {
   readonly #thread = new FileThread();
 
   constructor({ folder, owner, uniqueName, reach, fatal }: ThreadDriverOptions) {
-    const { root, isLogged, threads } = folder;
+    const { root, isLogged } = folder;
     const pathOf = (key: Key): string => `${root}/${key}`;
     this.#owner = owner;
     this.#pathOf = pathOf;
@@ -82,7 +82,7 @@ export class ThreadDriver implements StorageDriver {
       : // Of the threads that link one name, the file system lets one win.
         new Creation({ ...creationPorts, wal: undefined });
     this.#durability = new FileDurability({ ...ports, wal: isLogged ? objectLogOf(owner, pathOf) : undefined });
-    this.#staged = new StagedFiles({ ...ports, threads });
+    this.#staged = new StagedFiles(ports);
   }
 
   create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {

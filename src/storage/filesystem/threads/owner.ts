@@ -8,7 +8,6 @@ import type { SentFailure, SentObject, StoreCalls, ThreadFolder } from './protoc
 export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'wal' | 'admit'> {
   readonly objects: Pick<FileObjects, 'create' | 'publish' | 'put' | 'delete' | 'deleteAll'>;
   readonly reserve: Reserve;
-  readonly threads: number;
 }
 
 /** The owner's side of one other thread's driver. */
@@ -20,8 +19,8 @@ export class StoreService implements StoreCalls {
   }
 
   async open(): Promise<ThreadFolder> {
-    const { root, wal, reserve, threads } = this.#ports;
-    return { root, threads, isLogged: wal !== undefined, reserve: reserve.memory };
+    const { root, wal, reserve } = this.#ports;
+    return { root, isLogged: wal !== undefined, reserve: reserve.memory };
   }
 
   create(key: Key, bytes: Uint8Array): Promise<CreateResult> {

@@ -4,8 +4,6 @@ import type { CreateResult, DeleteOptions, Key } from '../../driver.ts';
 export interface ThreadFolder {
   /** Absolute path of the data folder. */
   readonly root: string;
-  /** How many threads of the process use it. */
-  readonly threads: number;
   /** Whether small objects are durable once they are in the write-ahead log. */
   readonly isLogged: boolean;
   /** Reserve.memory */
