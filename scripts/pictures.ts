@@ -19,6 +19,7 @@ const VIEWS: Readonly<Record<string, string>> = {
   repository: `/ui/repositories/${REPO}`,
   index: `/ui/repositories/${REPO}:latest`,
   image: '/ui/repositories/harbour/services/tides:build-7',
+  changes: '/ui/changes',
   storage: '/ui/storage',
   'repository-storage': `/ui/storage?repository=${REPO}`,
 };

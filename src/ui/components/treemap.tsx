@@ -96,7 +96,7 @@ const [ONE_LINE, TWO_LINES] = [28, 48];
 const PICTURES = [
   ['tile-always', 256],
   ['tile-wide', 660],
-  ['tile-widest', 1_000],
+  ['tile-widest', 1_100],
 ] as const;
 /** Estimated pixels of a character, and on both sides of a text. */
 const [CHARACTER, ASIDE] = [8, 12];
