@@ -26,6 +26,15 @@ export async function startSink(place: Place, folder: string): Promise<Peer> {
   return { address, data: folder, child };
 }
 
+/** Bare Bun.serve that sends one object of a store as `/blob`. @param url presigned */
+export async function startPipe(place: Place, folder: string, url: string, bytes: number): Promise<Peer> {
+  const address = `127.0.0.1:${freePort()}`;
+  const log = join(folder, 'pipe.log');
+  const child = place.spawn([process.execPath, join(LIMITS, 'pipe.ts'), address, url, String(bytes)], {}, log);
+  await ready(child, `http://${address}/v2/`, log);
+  return { address, data: folder, child };
+}
+
 /** nginx with sendfile, serving a folder. */
 export async function startNginx(place: Place, binary: string, folder: string): Promise<Peer> {
   const address = `127.0.0.1:${freePort()}`;

@@ -1,12 +1,16 @@
 // A cluster of each registry on the same MinIO and Redis, with two nodes, of which one is measured, and Marina's worker.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { S3Client } from 'bun';
 import { onServices, startDistribution } from '../peers/distribution.ts';
 import { launchWorker, startMarina } from '../peers/marina.ts';
 import type { Registry } from '../peers/peer.ts';
 import { type Services, startServices } from '../peers/services.ts';
 import type { Context } from '../work.ts';
 import { type Pair, profiler, type Stage } from './servers.ts';
+
+/** Longer than any run. */
+const PRESIGNED_SECONDS = 86_400;
 
 export interface MarinaCluster {
   services: Services;
@@ -32,6 +36,18 @@ export function settingsOf(
 
 function helpersOf({ minio, redis }: Services): Record<string, number> {
   return { minio: minio.pid, redis: redis.pid };
+}
+
+/** @throws Error if Marina's bucket does not have exactly one blob of this size */
+async function presign({ minioAddress, credentials }: Services, bytes: number): Promise<string> {
+  const bucket = new S3Client({
+    ...{ endpoint: `http://${minioAddress}`, bucket: 'marina', region: 'us-east-1' },
+    ...{ accessKeyId: credentials.user, secretAccessKey: credentials.password },
+  });
+  const { contents = [] } = await bucket.list({ prefix: 'data/' });
+  const [object, ...others] = contents.filter(({ size }) => size === bytes);
+  if (object === undefined || others.length > 0) throw new Error(`the bucket has not one object of ${bytes} bytes`);
+  return bucket.presign(object.key, { expiresIn: PRESIGNED_SECONDS });
 }
 
 async function stopAll(registries: readonly Registry[]): Promise<void> {
@@ -98,7 +114,11 @@ async function withPair<T>(
       }
       const [first] = peers;
       if (first === undefined) throw new Error('there is no node of distribution');
-      return await task({ marina, distribution: { ...first, helpers: helpersOf(services) } });
+      return await task({
+        marina,
+        distribution: { ...first, helpers: helpersOf(services) },
+        presign: (bytes) => presign(services, bytes),
+      });
     } finally {
       await stopAll(peers);
     }
@@ -110,6 +130,7 @@ export const CLUSTER: Stage = {
   prefix: 'cluster-',
   suffix: ' (cluster)',
   cluster: true,
+  keepsCopies: true,
   withPair: (context, task, bulky) => withPair(context, task, bulky),
 };
 
@@ -118,5 +139,6 @@ export const WITHOUT_COPIES: Stage = {
   prefix: 'cluster-first-',
   suffix: ' (cluster, no copy on the node)',
   cluster: true,
+  keepsCopies: false,
   withPair: (context, task, bulky) => withPair(context, task, bulky, { BLOB_CACHE_SIZE: '0' }),
 };

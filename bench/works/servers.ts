@@ -9,6 +9,8 @@ import type { Context, Settings } from '../work.ts';
 export interface Pair {
   marina: Registry;
   distribution: Registry;
+  /** Presigns a GET of the one object of this size in Marina's bucket; only in a cluster. */
+  presign?: (bytes: number) => Promise<string>;
 }
 
 /** The servers that a work measures. The same works measure the embedded shape and the cluster. */
@@ -18,10 +20,12 @@ export interface Stage {
   /** Suffix of the titles of their rows. */
   suffix: string;
   cluster: boolean;
+  /** Whether Marina's nodes keep copies of blobs that are in a bucket. */
+  keepsCopies: boolean;
   withPair: <T>(context: Context, task: (pair: Pair) => Promise<T>, bulky?: boolean) => Promise<T>;
 }
 
-export const EMBEDDED: Stage = { prefix: '', suffix: '', cluster: false, withPair };
+export const EMBEDDED: Stage = { prefix: '', suffix: '', cluster: false, keepsCopies: false, withPair };
 
 /**
  * Runs a task with both registries on empty folders, and stops them afterwards, even if it fails. The folders stay until the end of the

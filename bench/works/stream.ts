@@ -1,7 +1,7 @@
 // One large blob, pushed in one stream until it is acknowledged, and pulled by one and by eight concurrent clients.
 import { linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { startNginx, startSink } from '../peers/limit.ts';
+import { startNginx, startPipe, startSink } from '../peers/limit.ts';
 import type { Peer, Registry } from '../peers/peer.ts';
 import { verifyServed } from '../registry.ts';
 import { alternate, type Context, compare, mebibytesPerSecond, type Row, type Side, type Work } from '../work.ts';
@@ -12,6 +12,7 @@ const QUICK_BYTES = 2 ** 28;
 const REPOSITORY = 'big/image';
 const BAR = 1.3;
 const NGINX_BAR = 0.9;
+const PIPE_BAR = 0.9;
 const BULKY = true;
 /** In a bucket a large blob is several files, one per part. All except the last have at least this size. */
 const MIN_PART = 2 ** 22;
@@ -117,6 +118,13 @@ export function pull(
           const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
           const title = `pull of ${label}, ${words}${stage.suffix}`;
           const bars = { work: stage.prefix + name, title, unit: 'MiB/s', bar };
+          if (pair.presign !== undefined && !stage.keepsCopies) {
+            const pipe = await startPipe(place, place.folder('pipe'), await pair.presign(bytes), bytes);
+            return withPeer(pipe, async () => {
+              const raw = await alternate(settings, [...sides, side('limit', pipe, '/blob')]);
+              return [compare({ ...bars, limitName: 'bare Bun', limitBar: PIPE_BAR }, raw)];
+            });
+          }
           if (tools.nginx === undefined || stage.cluster) {
             return [compare(bars, await alternate(settings, sides))];
           }
