@@ -330,10 +330,14 @@ describe('an issuer', () => {
     const stuck = await startIssuer();
     stuck.answer = () => new Promise(() => {});
     const late = await startWith(stuck.url);
+    const token = await stuck.token({ sub: 'a' });
     const began = performance.now();
-    const answer = status(late, await stuck.token({ sub: 'a' }));
+    let isAnswered = false;
+    const answer = status(late, token).finally(() => {
+      isAnswered = true;
+    });
     expect((await fetch(`${late.url}/healthz`)).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(4_500);
+    expect(isAnswered).toBe(false);
     expect(await answer).toBe(401);
     // Some time for a busy machine.
     expect(performance.now() - began).toBeLessThan(15_000);
