@@ -1,5 +1,6 @@
 // For callers who may not pull, existing and missing repositories look the same: status, headers, body and time.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { eventually } from '../support/eventually.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { BLOB_DIGEST, digestOf, fill, MANIFEST, TAG } from './matrix-routes.ts';
 import { basic, PUBLIC_HOST, tokenFor, writeAccessFiles } from './world.ts';
@@ -77,6 +78,12 @@ beforeAll(async () => {
   server = await startServer(writeAccessFiles().env);
   await fill({ url: server.url, repo: FORBIDDEN, exists: true });
   token = await tokenFor(server, basic('reader'), 'repository:ours/app:pull');
+  // Until the index has all changes, its answers say so.
+  await eventually(async () => {
+    const headers = { authorization: basic('admin') };
+    const totals: unknown = await (await fetch(`${server.url}/api/v1/totals`, { headers })).json();
+    expect(totals).toMatchObject({ isComplete: true, repositories: 1 });
+  });
 });
 
 type Credentials = Readonly<Record<string, string>>;

@@ -202,7 +202,21 @@ interface Seen {
   readonly whole: string;
 }
 
+/** What lists and searches of the API, and pages, say while the index does not have all changes yet. */
+const NOT_COMPLETE = /\\"isComplete\\":false|its index is being filled/;
+
+/** Two answers can only be compared if they are of the same index, so one that is not complete is asked for again. */
 async function answerOf(variant: Variant, place: Place, caller: Caller): Promise<Seen> {
+  let seen = await answerNow(variant, place, caller);
+  if (NOT_COMPLETE.test(seen.whole))
+    await eventually(async () => {
+      seen = await answerNow(variant, place, caller);
+      expect(seen.whole).not.toMatch(NOT_COMPLETE);
+    });
+  return seen;
+}
+
+async function answerNow(variant: Variant, place: Place, caller: Caller): Promise<Seen> {
   const { target, ...init } = await variant.prepare(place, caller);
   const authorization = caller.authorization === undefined ? {} : { authorization: caller.authorization };
   const headers = { ...init.headers, ...authorization, ...fromNewAddress() };
