@@ -67,7 +67,7 @@ export function Changes({ data, request, viewer }: ChangesProps) {
         {problem !== undefined ? (
           <Notice tone="warm">{problem}</Notice>
         ) : changes.length === 0 ? (
-          <Empty icon="clock" title={earlier === undefined ? 'Nothing has changed' : 'Nothing in this part of the log'}>
+          <Empty icon="clock" title={nothing(earlier !== undefined, repository !== '')}>
             <p>Pushes and deletes of the repositories that you may pull from appear here.</p>
           </Empty>
         ) : (
@@ -93,4 +93,9 @@ export function Changes({ data, request, viewer }: ChangesProps) {
       )}
     </>
   );
+}
+
+function nothing(isPart: boolean, isFiltered: boolean): string {
+  if (isPart) return 'Nothing in this part of the log';
+  return isFiltered ? 'No repository that matches has changed' : 'Nothing has changed';
 }
