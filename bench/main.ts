@@ -19,6 +19,7 @@ import { loadgenWork } from './works/loadgen.ts';
 import { memoryWork } from './works/memory.ts';
 import { pushWorks } from './works/push.ts';
 import { pushWithAllWork } from './works/push-with-all.ts';
+import { pushWithEachWork } from './works/push-with-each.ts';
 import { smallWorks } from './works/small.ts';
 import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
@@ -42,6 +43,7 @@ const WORKS: Work[] = [
   gcPauseWork,
   backupWork,
   pushWithAllWork,
+  pushWithEachWork,
   webhooksWork,
   memoryWork,
   loadgenWork,
