@@ -119,7 +119,7 @@ test('a chart that helm pushed shows its description, values, and how helm pulls
   await show(`${CHARTS}/shop:1.2.3`, async (page, text) => {
     for (const part of ['Helm chart', 'Sells things', '4.5', 'helm pull oci://']) expect(text).toContain(part);
     await page.getByText('Values', { exact: true }).click();
-    expect(await page.locator('.values').textContent()).toContain('replicas: 2');
+    expect(await page.locator('.chart-values').textContent()).toContain('replicas: 2');
   });
 });
 
