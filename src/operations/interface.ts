@@ -33,6 +33,8 @@ export interface NodeFacts {
   readonly store: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** Whether there are rules of retention that can be applied. */
+  readonly hasRetention: boolean;
   /** Resident bytes. */
   readonly memory: number;
   readonly threads: readonly ThreadFacts[];

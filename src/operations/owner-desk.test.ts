@@ -25,7 +25,15 @@ function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
     closeWithin: 1_000,
   });
   const desk = new ProcessDesk({
-    about: { name: 'n', version: '1', storage: 'memory', store: 's', shape: 'embedded', startedAt: 0 },
+    about: {
+      name: 'n',
+      version: '1',
+      storage: 'memory',
+      store: 's',
+      shape: 'embedded',
+      startedAt: 0,
+      hasRetention: false,
+    },
     threads: [{ index: 0, inFlight: async () => 0 }],
     presence: { id: ID, about: ABOUT },
     listed: undefined,
@@ -33,7 +41,6 @@ function openDesk(isBroken: () => boolean, more: Partial<OwnerDeskPorts> = {}) {
     memory: () => 1,
     board: queue,
     enqueue: (job) => queue.enqueue(job),
-    hasRetention: false,
     writes: { turn: async () => {}, requireWritable: () => {} },
     turned: async () => {},
     webhooks: undefined,

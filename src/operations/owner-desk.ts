@@ -54,8 +54,6 @@ export interface OwnerDeskPorts {
   readonly board: Pick<JobBoard, 'counts' | 'deadLetters' | 'retry'>;
   /** @returns false if the job was not accepted */
   readonly enqueue: (job: Job) => Promise<boolean>;
-  /** Whether RETENTION_FILE is set. */
-  readonly hasRetention: boolean;
   readonly writes: Pick<WriteSwitch, 'turn' | 'requireWritable'>;
   /** Called when the switch was turned; resolves once all threads act accordingly. */
   readonly turned: () => Promise<void>;
@@ -136,7 +134,7 @@ export class ProcessDesk implements OwnerDesk {
       case 'collect':
         return await this.#enqueue({ kind: 'collect' }, 'a collection was requested');
       case 'retain':
-        if (!this.#ports.hasRetention) throw invalid('RETENTION_FILE is not set: there are no rules to apply');
+        if (!this.#ports.about.hasRetention) throw invalid('RETENTION_FILE is not set: there are no rules to apply');
         return await this.#enqueue({ kind: 'retain' }, 'a run of retention was requested');
       case 'retry-job':
         if (await board.retry(order.id)) return done('the job is queued again');

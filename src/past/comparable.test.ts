@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { digests, repositoryNames, tags } from '../../test/support/generators.ts';
 import { moments } from '../../test/support/routes.ts';
-import { type Comparable, formatComparable, parseComparable } from './comparable.ts';
+import { type Comparable, comparableAt, formatComparable, parseComparable } from './comparable.ts';
 
 const references = fc.oneof(
   tags.map((tag) => ({ kind: 'tag' as const, tag })),
@@ -23,6 +23,17 @@ const comparables: fc.Arbitrary<Comparable> = fc.oneof(
 
 test('what can be compared is read as it is written', () => {
   fc.assert(fc.property(comparables, (each) => expect(parseComparable(formatComparable(each))).toEqual(each)));
+});
+
+test.each([
+  ['app:v1', 'app:v1@12'],
+  ['app', 'app@12'],
+  ['app:v1@7', 'app:v1@7'],
+  ['app@7', 'app@7'],
+])('%p at slot 12 is %p', (text, expected) => {
+  const found = parseComparable(text);
+  if (found === undefined) throw new Error(`${text} cannot be read`);
+  expect(formatComparable(comparableAt(found, { kind: 'slot', seq: 12 }))).toBe(expected);
 });
 
 test.each([

@@ -56,6 +56,16 @@ export function formatComparable(comparable: Comparable): string {
   }
 }
 
+/** The same at a moment, unless it names one itself. Pure. */
+export function comparableAt(comparable: Comparable, at: Moment): Comparable {
+  switch (comparable.kind) {
+    case 'manifest':
+      return { kind: 'manifest', address: { at, ...comparable.address } };
+    case 'repository':
+      return { ...comparable, at: comparable.at ?? at };
+  }
+}
+
 export function repositoryOf(comparable: Comparable): RepositoryName {
   return comparable.kind === 'manifest' ? comparable.address.repo : comparable.repo;
 }

@@ -98,7 +98,7 @@ export interface CompareQuery {
   readonly a: string;
   readonly b: string;
   /** Of indexes. */
-  readonly platform?: string;
+  readonly platform?: string | undefined;
 }
 
 export function compareAddress({ a, b, platform }: CompareQuery): string {
@@ -106,7 +106,7 @@ export function compareAddress({ a, b, platform }: CompareQuery): string {
 }
 
 export function compareManifests(a: ManifestAddress, b: ManifestAddress, platform?: string): string {
-  return compareAddress({ a: formatAddress(a), b: formatAddress(b), ...(platform === undefined ? {} : { platform }) });
+  return compareAddress({ a: formatAddress(a), b: formatAddress(b), platform });
 }
 
 /** What a form on the page of a repository does. `-` is no component of a repository's name, so no repository has such an address. */

@@ -43,6 +43,7 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
       ...{ name: node, version: packageJson.version, storage: opened.driver.kind, store: opened.store },
       shape: config.redisUrl === undefined ? 'embedded' : 'cluster',
       startedAt: Date.now() - process.uptime() * 1000,
+      hasRetention: policy !== undefined,
     },
     threads: [
       { index: 0, inFlight: async () => telemetry.requests.inFlight },
@@ -51,7 +52,6 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
     memory: () => process.memoryUsage.rss(),
     listed: roster && (() => roster.list()),
     ...{ presence, replicas, board, enqueue, writes, turned, feed },
-    hasRetention: policy !== undefined,
     webhooks: webhookFile && (() => webhookFile.current()),
     orderWebhook: webhooks.order,
     tryWebhookOut: webhooks.tryOut,

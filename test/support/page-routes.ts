@@ -62,6 +62,8 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', `${PAST}?${new URLSearchParams({ moment: page.moment, named: page.named })}`];
     case 'past-home':
       return ['GET', momentAddress(page.at, page)];
+    case 'past-compare':
+      return ['GET', momentAddress(page.at) + compareAddress(page).slice(HOME.length)];
     case 'past-repository':
     case 'past-manifest': {
       const { at, repo } = page;
@@ -142,6 +144,7 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({ kind: one('compare'), a: searches, b: searches, platform: searches }),
   fc.record({ kind: one('to-past'), moment: searches, named: searches }),
   fc.record({ kind: one('past-home'), at: pageMoments, after }),
+  fc.record({ kind: one('past-compare'), at: pageMoments, a: searches, b: searches, platform: searches }),
   fc.record({
     ...{ ...ofRepo, kind: one('past-repository'), at: pageMoments, sort: fc.constantFrom(...TAG_ORDERS) },
     ...{ q: searches, after: fc.nat() },

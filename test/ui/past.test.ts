@@ -125,6 +125,18 @@ test.each([
   });
 });
 
+test('a comparison below a moment is of both as they were then, unless a side has a moment of its own', async () => {
+  await open({ javaScriptEnabled: false }, async (page) => {
+    const sides = (a: string, b: string): string => `${new URLSearchParams({ a, b })}`;
+    await page.goto(`${server.url}/ui/at/${then}z/compare?${sides(`${REPO}:1.0`, `${REPO}:latest`)}`);
+    expect(await page.locator('main').textContent()).toContain('Layers');
+    await page.goto(`${server.url}/ui/at/${then}z/compare?${sides(`${REPO}:1.0`, `${REPO}:1.0@9999`)}`);
+    expect(await page.locator('main').textContent()).toContain('ends at slot');
+    const { status } = await fetch(`${server.url}/ui/at/${then}z/compare/more`);
+    expect(status).toBe(404);
+  });
+});
+
 test('two moments of a repository are compared by their tags', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(server.url + past());

@@ -26,6 +26,7 @@ export const operations = endpoint({
       storage: z.string().optional(),
       store: z.string().optional().describe('ULID of the store.'),
       started: time.optional(),
+      hasRetention: z.boolean().optional().describe('Whether RETENTION_FILE is set, so that a run can be ordered.'),
       memory: bytes.optional().describe('Resident bytes of the process.'),
       threads: z
         .array(

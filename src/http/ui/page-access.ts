@@ -24,8 +24,9 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     case 'issuer-done':
     case 'login':
     case 'logout':
-    // It only leads to another page.
+    // They only lead to another page.
     case 'to-past':
+    case 'past-compare':
     // They are the same for everyone.
     case 'asset':
       return OPEN;

@@ -74,7 +74,7 @@ export type PageRoute =
   /** GET /ui/repositories/<name>/-/timeline?before= */
   | { readonly kind: 'timeline'; readonly repo: RepositoryName; readonly before: number | undefined }
   /** GET /ui/compare?a=&b=&platform=. As they were sent: a page says what is wrong with them. */
-  | { readonly kind: 'compare'; readonly a: string; readonly b: string; readonly platform: string }
+  | ({ readonly kind: 'compare' } & Compared)
   | PastRoute
   /** GET /ui/login?to=. @property to the page that follows; one of this registry */
   | { readonly kind: 'login-form'; readonly to: string }
@@ -90,6 +90,12 @@ export type PageRoute =
   | { readonly kind: 'asset'; readonly name: string }
   /** GET /ui, and / of browsers */
   | { readonly kind: 'to-home' };
+
+interface Compared {
+  readonly a: string;
+  readonly b: string;
+  readonly platform: string;
+}
 
 /** Below /ui/at/<moment>/. */
 type PastRoute =
@@ -111,6 +117,8 @@ type PastRoute =
       readonly repo: RepositoryName;
       readonly reference: Reference;
     }
+  /** GET /ui/at/<moment>/compare?a=&b=&platform=: leads to the comparison of both as they were then */
+  | ({ readonly kind: 'past-compare'; readonly at: Moment } & Compared)
   /** GET /ui/at?moment=&named=: leads to one of these. @property named a repository, with a tag or digest, or empty */
   | { readonly kind: 'to-past'; readonly moment: string; readonly named: string };
 
@@ -153,10 +161,7 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
   }
   if (path === ACCESS) return get(method, { kind: 'access', ...accessOf(query) });
   if (path === ROBOTS) return post(method, { kind: 'change-robot' });
-  if (path === COMPARE) {
-    const text = (name: string): string => (query.get(name) ?? '').trim().slice(0, MAX_COMPARED);
-    return get(method, { kind: 'compare', a: text('a'), b: text('b'), platform: text('platform') });
-  }
+  if (path === COMPARE) return get(method, { kind: 'compare', ...comparedOf(query) });
   if (path === PAST || path.startsWith(`${PAST}/`)) return pastRoute(method, path.slice(PAST.length + 1), query);
   if (path === STORAGE) return get(method, { kind: 'storage', repo: repositoryOf(query) });
   if (path === STORAGE_MAP) return get(method, { kind: 'storage-map' });
@@ -206,6 +211,7 @@ function pastRoute(method: string, rest: string, query: URLSearchParams): PageRo
   const at = pageMomentOf(slash < 0 ? rest : rest.slice(0, slash));
   const page = slash < 0 ? '' : rest.slice(slash + 1);
   if (page === '') return get(method, { kind: 'past-home', at, after: query.get('after') || undefined });
+  if (page === 'compare') return get(method, { kind: 'past-compare', at, ...comparedOf(query) });
   if (!page.startsWith('repositories/')) throw unknownPage();
   const { repo, reference } = namedIn(page.slice('repositories/'.length));
   if (reference !== undefined) return get(method, { kind: 'past-manifest', at, repo, reference });
@@ -214,6 +220,11 @@ function pastRoute(method: string, rest: string, query: URLSearchParams): PageRo
     ...{ at, repo, sort: orderOf(query), q: searchOf(query) },
     after: numberOf(query.get('after')) ?? 0,
   });
+}
+
+function comparedOf(query: URLSearchParams): Compared {
+  const text = (name: string): string => (query.get(name) ?? '').trim().slice(0, MAX_COMPARED);
+  return { a: text('a'), b: text('b'), platform: text('platform') };
 }
 
 /** As in names of the past, eight digits are a day. @throws RegistryError `request-invalid` */

@@ -22,7 +22,7 @@ import { logIn, logOut } from './log-in.tsx';
 import { giveOrder, showOperations } from './operations-pages.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
-import { pastHome, pastManifest, pastRepository, toPast } from './past.tsx';
+import { pastComparison, pastHome, pastManifest, pastRepository, toPast } from './past.tsx';
 import { pinRepository, unpinRepository } from './pin-actions.ts';
 import { serveAsset } from './serve-asset.ts';
 import { showLogin } from './show-login.tsx';
@@ -52,6 +52,8 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await toPast(page, found);
     case 'past-home':
       return await pastHome(page, found);
+    case 'past-compare':
+      return pastComparison(page);
     case 'past-repository':
       return await pastRepository(page, found);
     case 'past-manifest':

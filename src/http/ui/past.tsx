@@ -1,7 +1,8 @@
 import { type ErrorKind, RegistryError } from '../../oci/errors.ts';
+import { comparableAt, formatComparable, parseComparable } from '../../past/comparable.ts';
 import { formatTime } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
-import { momentAddress, type PastPlace, repositoryAddress } from '../../ui/addresses.ts';
+import { compareAddress, momentAddress, type PastPlace, repositoryAddress } from '../../ui/addresses.ts';
 import { pageAt } from '../../ui/components/ribbon.tsx';
 import { loadPastManifest, loadPastRepository, secondFor } from '../../ui/load/load-past.ts';
 import { loadPastHome } from '../../ui/load/load-past-home.ts';
@@ -42,6 +43,16 @@ export async function pastHome({ at, after }: Of<'past-home'>, page: PageContext
   }
   const data = await loadPastHome({ at, after }, page.context, page.sources);
   return await showPage(page, { title: formatTime(at.until) }, <PastHome data={data} at={at} viewer={page.viewer} />);
+}
+
+/** GET /ui/at/<moment>/compare */
+export function pastComparison({ at, a, b, platform }: Of<'past-compare'>): Response {
+  const then = (text: string): string => {
+    const found = parseComparable(text);
+    // The page that follows says what is wrong with it.
+    return found === undefined ? text : formatComparable(comparableAt(found, at));
+  };
+  return seeOther(compareAddress({ a: then(a), b: then(b), platform: platform || undefined }));
 }
 
 /** GET /ui/at/<moment>/repositories/<name> */

@@ -54,6 +54,7 @@ function operations(text: string): OperationsOverview {
       kind: 'known',
       value: {
         ...{ name: text, version: text, shape: 'cluster', storage: text, store: text, startedAt: at, memory: 1 },
+        hasRetention: true,
         threads: [
           { index: 0, inFlight: 1 },
           { index: 1, inFlight: undefined },
@@ -201,4 +202,17 @@ test('a page without actions has no forms that change something', () => {
     ])
       expect(renderToString(view)).not.toContain('method="post"');
   }
+});
+
+test('a run of retention is offered if there are rules, or if that is not known', () => {
+  const data = operations('x');
+  const { node } = data;
+  if (node.kind !== 'known') throw new Error('the node is known here');
+  const offers = (part: OperationsOverview['node']): boolean =>
+    renderToString(<Operations data={{ ...data, node: part }} done="" viewer={viewer('x')} />).includes(
+      'value="retain"',
+    );
+  expect(offers(node)).toBe(true);
+  expect(offers({ kind: 'known', value: { ...node.value, hasRetention: false } })).toBe(false);
+  expect(offers({ kind: 'unknown', problem: 'x' })).toBe(true);
 });

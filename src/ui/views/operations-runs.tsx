@@ -68,15 +68,22 @@ function Amount({ name, amount: { objects, bytes } }: AmountProps) {
   );
 }
 
-export function RetentionCard({ part, viewer }: Props<'retention'>) {
+interface RetentionProps extends Props<'retention'> {
+  /** Whether a run can be ordered. */
+  readonly hasRules: boolean;
+}
+
+export function RetentionCard({ part, hasRules, viewer }: RetentionProps) {
   return (
     <Card
       title="Retention"
       icon="hourglass"
       aside={
-        <OrderButton order="retain" viewer={viewer}>
-          Run now
-        </OrderButton>
+        hasRules ? (
+          <OrderButton order="retain" viewer={viewer}>
+            Run now
+          </OrderButton>
+        ) : undefined
       }
     >
       <Known

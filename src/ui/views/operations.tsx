@@ -46,7 +46,7 @@ export function Operations({ data, done, outcome, viewer }: OperationsProps) {
           <WebhooksCard part={data.webhooks} viewer={viewer} />
           <BackupsCard holds={data.holds} backups={data.backups} viewer={viewer} />
           <CollectionCard part={data.collection} viewer={viewer} />
-          <RetentionCard part={data.retention} viewer={viewer} />
+          <RetentionCard part={data.retention} hasRules={hasRules(data.node)} viewer={viewer} />
         </div>
         <div class="column-side">
           <HealthCard services={data.services} />
@@ -58,6 +58,11 @@ export function Operations({ data, done, outcome, viewer }: OperationsProps) {
       </div>
     </>
   );
+}
+
+/** If that is not known, the order may be given, and is refused without rules. */
+function hasRules(node: Part<NodeFacts>): boolean {
+  return node.kind === 'unknown' || node.value.hasRetention;
 }
 
 const DONE: Readonly<Record<OperationsOrder['kind'], string>> = {
