@@ -5,7 +5,7 @@ import type { DiskSync } from './disk-sync.ts';
 import type { FileHash } from './hasher.ts';
 import { isFull, storageFull } from './system-errors.ts';
 
-/** After this many bytes the hashing thread is told of them. */
+/** The hashing thread is notified after this many bytes. */
 const FOLLOW_BYTES = 1024 * 1024;
 /**
  * After this many bytes the kernel is told to begin to write them. Otherwise the disk would be idle until the last sync, which would do all
