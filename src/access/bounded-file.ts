@@ -15,7 +15,9 @@ export async function readBoundedFile(path: string, maxBytes: number): Promise<B
     const bytes = about.size > maxBytes ? undefined : await readFile(path);
     return bytes === undefined || bytes.length > maxBytes ? `it is longer than ${maxBytes} bytes` : bytes;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return NO_FILE;
-    return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return NO_FILE;
+    // The message of a system error repeats the path.
+    return `it cannot be read (${code ?? String(error)})`;
   }
 }

@@ -180,7 +180,6 @@ test('several files make up one value, and are used only if they match', async (
 
 describe('an unusable file is refused at the start, in one line', () => {
   test.each([
-    ['a file that is not there', () => path(), /^there is no such file$/],
     ['a folder', () => folder, /^it is not a regular file$/],
     ['wrong content', () => path('x'), /^line 1: a number is expected$/],
     ['bytes that are not UTF-8', () => binary(), /^it is not UTF-8 text$/],
@@ -196,6 +195,18 @@ describe('an unusable file is refused at the start, in one line', () => {
     expect(message).toStartWith(before);
     expect(message.slice(before.length)).toMatch(expected);
     expect(message).not.toContain('\n');
+  });
+
+  test.each([
+    ['a path', 'secrets/not-there'],
+    ['a key', '-----BEGIN PRIVATE KEY-----\nhunter2'],
+    ['a long key', `-----BEGIN PRIVATE KEY-----\nhunter2${'a'.repeat(5_000)}`],
+    ['a line of accounts', 'ann:$2y$10$hunter2'],
+  ])('a value that names no file, and may be a secret, which is not shown: %s', async (_what, value) => {
+    const error = await opened(value).catch((each: unknown) => each);
+    expect(error).toBeInstanceOf(FileProblem);
+    expect((error as FileProblem).message).toMatch(/^NUMBER_FILE cannot be used: [\w ()]+$/);
+    expect((error as FileProblem).message).not.toMatch(/hunter2|not-there/);
   });
 
   function binary(): string {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { NO_FILE, readBoundedFile } from './bounded-file.ts';
 
 /** Why a configuration file cannot be used. The message is one line and shows no secret. */
@@ -159,7 +160,9 @@ async function readAll<Name extends string>({
     const bytes = await readBoundedFile(paths[name], MAX_BYTES);
     if (typeof bytes === 'string') {
       const hint = bytes === NO_FILE && creation !== undefined ? `: ${creation}` : '';
-      return new FileProblem(`${name}=${paths[name]} cannot be used: ${bytes}${hint}`);
+      // A value that names no file may be the secret itself, set by mistake.
+      const shown = existsSync(paths[name]) ? `${name}=${paths[name]}` : name;
+      return new FileProblem(`${shown} cannot be used: ${bytes}${hint}`);
     }
     contents[name] = bytes;
   }

@@ -2,6 +2,7 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { healthz, metrics, readyz } from './health.ts';
+import { hasInvalidHost } from './host-header.ts';
 import { landingPage, toPage, wantsHtml } from './landing.ts';
 import type { RequiredAccess } from './requirement.ts';
 import { refuse, serve, serveGuarded } from './serve.ts';
@@ -30,8 +31,12 @@ export function createServer(ports: ServerPorts) {
   return (
     app
       // parseRoute parses the API's paths: repository names contain slashes, and malformed paths must get the spec's errors. Elysia's
-      // router would match all of them to one endpoint, and take an eighth of the time of a pull from memory.
-      .wrap((others, request) => (API.test(request.url) ? serveApi : others))
+      // router would match all of them to one endpoint, and take an eighth of the time of a pull from memory. Requests with an invalid
+      // Host are refused there too, whatever their path.
+      .wrap((others, request) => {
+        const { url } = request;
+        return API.test(url) || hasInvalidHost(request, url) ? serveApi : others;
+      })
       .onError({ as: 'global' }, ({ code, error, request }) => {
         const known = code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is no such endpoint') : error;
         return refuse(known, request, app.server, ports);

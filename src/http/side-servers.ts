@@ -1,6 +1,7 @@
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { targetOf } from './address.ts';
 import { healthz, metrics, readyz } from './health.ts';
+import { hasInvalidHost, ONE_HOST } from './host-header.ts';
 import type { PublicAddress } from './public-address.ts';
 import { respond } from './response.ts';
 
@@ -19,23 +20,18 @@ export interface MetricsPorts {
 
 /** Serves /metrics, /healthz and /readyz for monitoring, to everyone who can connect. */
 export function serveMetrics(address: ListenAddress, { metrics: page, notReady }: MetricsPorts): Bun.Server<undefined> {
-  return Bun.serve({
-    ...address,
-    ...COMMON,
-    fetch: (request) => {
-      if (request.method !== 'GET' && request.method !== 'HEAD')
-        return plain('only GET and HEAD are served here\n', 405);
-      switch (pathOf(request.url)) {
-        case '/metrics':
-          return metrics(page);
-        case '/healthz':
-          return healthz();
-        case '/readyz':
-          return readyz(notReady());
-        default:
-          return plain('only /metrics, /healthz and /readyz are served here\n', 404);
-      }
-    },
+  return listen(address, (request) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return plain('only GET and HEAD are served here\n', 405);
+    switch (pathOf(request.url)) {
+      case '/metrics':
+        return metrics(page);
+      case '/healthz':
+        return healthz();
+      case '/readyz':
+        return readyz(notReady());
+      default:
+        return plain('only /metrics, /healthz and /readyz are served here\n', 404);
+    }
   });
 }
 
@@ -48,14 +44,21 @@ export function serveRedirects(
   publicAddress: PublicAddress,
   tlsPort: () => number,
 ): Bun.Server<undefined> {
+  return listen(address, (request) => {
+    const base = publicAddress.secure(request, tlsPort());
+    if (base === undefined) return plain(`${ONE_HOST}\n`, 400);
+    return plain('use https\n', 308, { Location: base + targetOf(request.url) });
+  });
+}
+
+function listen(
+  address: ListenAddress,
+  answer: (request: Request) => Response | Promise<Response>,
+): Bun.Server<undefined> {
   return Bun.serve({
     ...address,
     ...COMMON,
-    fetch: (request) => {
-      const base = publicAddress.secure(request, tlsPort());
-      if (base === undefined) return plain('send a Host header with the name or address of the registry\n', 400);
-      return plain('use https\n', 308, { Location: base + targetOf(request.url) });
-    },
+    fetch: (request) => (hasInvalidHost(request, request.url) ? plain(`${ONE_HOST}\n`, 400) : answer(request)),
   });
 }
 

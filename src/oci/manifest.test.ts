@@ -193,9 +193,50 @@ describe('two shapes in one body', () => {
     },
   );
 
+  test('are refused in any case of the keys, which clients written in Go ignore', () => {
+    for (const name of ['Manifests', 'MANIFESTS', 'manife\u017fts']) {
+      expect(problemOf({ ...image, [name]: [] }, 'a/b')).toContain('it has manifests and config');
+    }
+    expect(problemOf({ ...index, Layers: [] }, 'a/b')).toContain('it has manifests and layers');
+    expect(problemOf({ ...index, fslayers: [] }, 'a/b')).toContain('it has manifests and fsLayers');
+  });
+
   test('stay readable where an older Marina stored them', () => {
     const bytes = new TextEncoder().encode(JSON.stringify(both));
     expect(readStoredManifest(bytes, OCI_INDEX).refs).toEqual(['a', 'b'].map(digestOf));
+    expect(readStoredManifest(bytes, OCI_MANIFEST).refs).toEqual(['c', '1', '2'].map(digestOf));
+  });
+});
+
+describe('a key that differs only in case from a field', () => {
+  test.each<[string, object, string]>([
+    ['Layers', { ...image, Layers: [descriptor('3')] }, OCI_MANIFEST],
+    ['layer\u017f', { ...image, 'layer\u017f': [descriptor('3')] }, DOCKER_MANIFEST],
+    ['CONFIG', { ...image, CONFIG: descriptor('3') }, OCI_MANIFEST],
+    ['Subject', { ...image, Subject: descriptor('3') }, OCI_MANIFEST],
+    ['mediatype', { ...image, mediatype: OCI_INDEX }, OCI_MANIFEST],
+    ['MANIFESTS', { ...index, MANIFESTS: [descriptor('3')] }, OCI_INDEX],
+    ['Blobs', { Blobs: [descriptor('3')] }, OCI_ARTIFACT],
+    [
+      'layers.1.Digest',
+      { ...image, layers: [descriptor('1'), descriptor('2', LAYER, { Digest: digestOf('3') })] },
+      OCI_MANIFEST,
+    ],
+    ['config.SIZE', { ...image, config: descriptor('1', CONFIG, { SIZE: 2 }) }, OCI_MANIFEST],
+    ['subject.digeSt', { ...image, subject: descriptor('1', OCI_MANIFEST, { digeSt: digestOf('3') }) }, OCI_MANIFEST],
+    ['manifests.0.URLs', { ...index, manifests: [descriptor('1', OCI_MANIFEST, { URLs: [] })] }, OCI_INDEX],
+  ])('is refused by its name: %s', (key, manifest, mediaType) => {
+    expect(problemOf(manifest, mediaType)).toContain(`${key}: differs only in case`);
+  });
+
+  test('is nothing special in annotations, or in a manifest of a type that the registry does not read', () => {
+    const annotations = { Layers: 'x', layers: 'y' };
+    expect(problemOf({ ...image, annotations, Author: 'x' }, OCI_MANIFEST)).toBe('none');
+    expect(problemOf({ Layers: [], Config: {}, Subject: {} }, 'a/b')).toBe('none');
+  });
+
+  test('stays readable where an older Marina stored it', () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ ...image, Layers: [descriptor('3')] }));
     expect(readStoredManifest(bytes, OCI_MANIFEST).refs).toEqual(['c', '1', '2'].map(digestOf));
   });
 });

@@ -9,6 +9,7 @@ import {
   optionalAnnotations,
   optionalText,
 } from './fields.ts';
+import { foldCase, foldedKeys, refuseLookalikes } from './lookalike-keys.ts';
 import { isMediaType, isNonDistributable, OCI_INDEX, OCI_MANIFEST, shapeOf } from './media-types.ts';
 import type { Digest } from './names.ts';
 import {
@@ -61,8 +62,10 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
 export function* manifestSteps(bytes: Uint8Array, contentType: string | undefined): Steps<ManifestFacts> {
   const manifest = fieldsOf(yield* strictJsonSteps(bytes, MANIFEST_LIMITS));
   refuseTwoShapes(manifest);
+  const mediaType = mediaTypeOf(manifest, contentType);
+  if (shapeOf(mediaType) !== 'other') refuseLookalikes(manifest);
   yield;
-  const facts = factsOf(manifest, mediaTypeOf(manifest, contentType));
+  const facts = factsOf(manifest, mediaType);
   const kept = keptBytes(facts);
   if (kept > MAX_KEPT_BYTES) {
     throw invalidManifest(
@@ -100,11 +103,12 @@ function fieldsOf(json: StrictJson): Fields {
 
 /**
  * Clients could disagree on whether such a body is an image or an index, although its signature covers both (CVE-2021-41190).
- * `fsLayers` are the layers of Docker's schema 1.
+ * `fsLayers` are the layers of Docker's schema 1. The case of keys is ignored, as clients written in Go do.
  */
 function refuseTwoShapes(manifest: Fields): void {
-  if (!Object.hasOwn(manifest, 'manifests')) return;
-  const other = ['config', 'layers', 'fsLayers'].find((field) => Object.hasOwn(manifest, field));
+  const keys = foldedKeys(manifest);
+  if (!keys.has('manifests')) return;
+  const other = ['config', 'layers', 'fsLayers'].find((field) => keys.has(foldCase(field)));
   if (other !== undefined) throw invalidManifest(`it has manifests and ${other}: it must be an index or an image`);
 }
 

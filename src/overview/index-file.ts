@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PRIVATE_FOLDER } from '../system/private-files.ts';
+import { PRIVATE_FILE, PRIVATE_FOLDER } from '../system/private-files.ts';
 import { createIndex } from './schema.ts';
 
 const PREFIX = 'marina-index-';
@@ -19,6 +19,8 @@ export class IndexFile {
     // Names and labels are not for other users of the machine. It fails if the name exists, also as a link that another user has made.
     mkdirSync(this.#folder, { mode: PRIVATE_FOLDER });
     this.path = join(this.#folder, 'index');
+    // SQLite would create it with the mode that the umask leaves. Its other files get the mode of this one.
+    writeFileSync(this.path, '', { mode: PRIVATE_FILE, flag: 'wx' });
     this.writer = createIndex(this.path);
   }
 

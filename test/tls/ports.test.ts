@@ -80,6 +80,8 @@ describe('the redirect port', () => {
       const response = await redirect('/v2/', { headers: { host } });
       expect(response.headers.get('location')).toBe(target);
     }
+    const twoHosts = 'GET /v2/ HTTP/1.1\r\nHost: registry.example\r\nHost: evil.example\r\nConnection: close\r\n\r\n';
+    expect(await raw(server, twoHosts)).toStartWith('HTTP/1.1 400');
   });
 
   async function raw({ at }: typeof server, request: string): Promise<string> {

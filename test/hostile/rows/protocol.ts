@@ -30,6 +30,9 @@ const RAW: readonly (readonly [what: string, text: string, expected: Expected])[
   ['no Host in HTTP/1.0, and an unknown URL', 'GET /v1/ HTTP/1.0\r\n\r\n', NOTHING_HERE],
 ];
 
+/** A proxy in front may send a request to the host of one header while the registry answers for the other, whatever the path is. */
+const ELSEWHERE = ['/', '/healthz', '/readyz', '/metrics', '/elsewhere', '/api/v1/openapi.json', '/token'];
+
 const HOSTS: readonly (readonly [what: string, host: string])[] = [
   ['with a path', 'a/b'],
   ['with a path into the API', 'a/v2/b/tags/list?'],
@@ -61,6 +64,18 @@ export const protocolRows: readonly Row[] = [
     {
       name: `Host: ${what}`,
       pieces: ({ repo }) => [`GET /v2/${repo}/tags/list HTTP/1.1\r\nHost: ${host}\r\n\r\n`],
+      expected: REQUEST_INVALID,
+    },
+  ]),
+  ...ELSEWHERE.flatMap((path): Row[] => [
+    {
+      name: `two Hosts: ${path}`,
+      pieces: () => [`GET ${path} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n`],
+      expected: REQUEST_INVALID,
+    },
+    {
+      name: `Host with a path: ${path}`,
+      pieces: () => [`GET ${path} HTTP/1.1\r\nHost: a/b\r\n\r\n`],
       expected: REQUEST_INVALID,
     },
   ]),
