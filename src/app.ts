@@ -37,7 +37,11 @@ export async function run(config: Config): Promise<void> {
   const workers = targets.map(
     (log, index) =>
       new WorkerThread({
-        ...{ index: index + 1, count, memory, config, log },
+        index: index + 1,
+        count,
+        memory,
+        config,
+        log,
         entry: new URL('./thread.ts', import.meta.url).href,
         lost: (reason) => exitWithout(index + 1, reason, logs),
       }),

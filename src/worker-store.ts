@@ -76,14 +76,23 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const webhooks =
     webhookFile &&
     openWebhooks({
-      ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
+      config,
+      opened,
+      projection,
+      writes,
+      newId,
+      telemetry,
+      logger: logs.logger,
       file: webhookFile,
       feed: openOwnFeed({ opened, logs }, notes),
       // A worker serves no clients.
       isBusy: () => false,
     });
   const { retain, lookAhead } = wireRetention({
-    ...{ opened, policy, newId, projection },
+    opened,
+    policy,
+    newId,
+    projection,
     ...logRetention(logs.logger),
   });
   return {
@@ -96,7 +105,12 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     announce: (jobs) =>
       openPresence({
-        ...{ newId, node, logger, role: 'worker', threads: 1, jobs },
+        newId,
+        node,
+        logger,
+        role: 'worker',
+        threads: 1,
+        jobs,
         roster: openProcessRoster({ redis, opened, logger }),
         rulesHash: () => undefined,
       }),

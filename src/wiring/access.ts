@@ -82,7 +82,13 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   return {
     policy,
     gate: new Gate({
-      ...{ authentication, policy, rules: policy, publicAddress, tokenServer, logins, logger },
+      authentication,
+      policy,
+      rules: policy,
+      publicAddress,
+      tokenServer,
+      logins,
+      logger,
       catchUp: robots.catchUp,
     }),
     logins,
@@ -90,7 +96,10 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
       logins === undefined || tokens.pendingLogins === undefined
         ? undefined
         : new IssuerLogins({
-            ...{ rules, tokens: oidc, pending: tokens.pendingLogins, logger },
+            rules,
+            tokens: oidc,
+            pending: tokens.pendingLogins,
+            logger,
             monotonic: () => performance.now(),
           }),
     desk,

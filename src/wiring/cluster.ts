@@ -83,19 +83,21 @@ async function openParts(
   const { logger } = logs;
   const roster = openProcessRoster({ redis, opened, logger });
   const presence = openPresence({
-    ...{ ...ports, logger, roster, role: 'node', jobs: [] },
+    ...ports,
+    logger,
+    roster,
+    role: 'node',
+    jobs: [],
     threads: threadsOf(thread),
   });
   const operations = openOwnerDesk({
-    ...{
-      ...ports,
-      ...jobs,
-      presence,
-      roster,
-      replicas: openReplicaRoster({ redis, opened, logger }),
-      board,
-      feed: openOwnFeed(ports, notes),
-    },
+    ...ports,
+    ...jobs,
+    presence,
+    roster,
+    replicas: openReplicaRoster({ redis, opened, logger }),
+    board,
+    feed: openOwnFeed(ports, notes),
     // A worker delivers.
     desk: openWebhookDesk({ config, opened, newId, file, service: undefined }),
     // Each thread of a cluster reads the switch by itself.

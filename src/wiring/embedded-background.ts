@@ -140,7 +140,13 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
   const webhooks =
     webhookFile &&
     openWebhooks({
-      ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
+      config,
+      opened,
+      projection,
+      writes,
+      newId,
+      telemetry,
+      logger: logs.logger,
       file: webhookFile,
       feed,
       isBusy: () => delay.average > BUSY_DELAY_MS,
@@ -148,21 +154,23 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
   if (webhooks !== undefined) observeWebhooks(telemetry, webhooks, logs.logger);
   const desk = openWebhookDesk({ config, opened, newId, file: webhookFile, service: webhooks });
   const presence = openPresence({
-    ...{ ...ports, logger: logs.logger, roster: undefined, role: 'node', jobs: [] },
+    ...ports,
+    logger: logs.logger,
+    roster: undefined,
+    role: 'node',
+    jobs: [],
     threads: threadsOf(thread),
   });
   const replicas = new MemoryRoster<ReplicaSighting>(() => performance.now());
   const operations = openOwnerDesk({
-    ...{
-      ...ports,
-      presence,
-      roster: undefined,
-      replicas,
-      board: jobs,
-      feed,
-      desk,
-      turned: () => news.readOnlyTurned(),
-    },
+    ...ports,
+    presence,
+    roster: undefined,
+    replicas,
+    board: jobs,
+    feed,
+    desk,
+    turned: () => news.readOnlyTurned(),
     enqueue: (job) => jobs.enqueue(job),
   });
   const control = opened.isLocked

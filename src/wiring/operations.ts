@@ -40,7 +40,10 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
   const others = thread.kind === 'owner' ? thread.others : [];
   const desk = new ProcessDesk({
     about: {
-      ...{ name: node, version: packageJson.version, storage: opened.driver.kind, store: opened.store },
+      name: node,
+      version: packageJson.version,
+      storage: opened.driver.kind,
+      store: opened.store,
       shape: config.redisUrl === undefined ? 'embedded' : 'cluster',
       startedAt: Date.now() - process.uptime() * 1000,
       hasRetention: policy !== undefined,
@@ -51,7 +54,13 @@ export function openOwnerDesk(ports: OwnerWiring): OwnerDesk {
     ],
     memory: () => process.memoryUsage.rss(),
     listed: roster && (() => roster.list()),
-    ...{ presence, replicas, board, enqueue, writes, turned, feed },
+    presence,
+    replicas,
+    board,
+    enqueue,
+    writes,
+    turned,
+    feed,
     webhooks: webhookFile && (() => webhookFile.current()),
     orderWebhook: webhooks.order,
     tryWebhookOut: webhooks.tryOut,

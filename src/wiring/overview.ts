@@ -118,7 +118,10 @@ function openOverview(
     const database = openIndex(path);
     onClose(async () => database.close());
     return new OverviewService({
-      ...{ database, access, garbage, expiring },
+      database,
+      access,
+      garbage,
+      expiring,
       pulls: async () => await pulledAtOf(ports),
       now: Date.now,
       caughtUp: async () => (await within(OWNER_WITHIN_MS, owner.caughtUp(noted.take()))) ?? false,

@@ -44,7 +44,12 @@ export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown
   const states = openStates(driver, config.pastMemory, views);
   const content = new StoreRegistry({ ...ports, projection: new PastProjection(names, states) });
   const past = new PastRegistry({
-    ...{ names, states, driver, access, positions, now },
+    names,
+    states,
+    driver,
+    access,
+    positions,
+    now,
     marked: new MarkedNames({
       reader: driver,
       now,

@@ -30,7 +30,10 @@ export function openReplicaRoster(ports: RosterWiring): Roster<ReplicaSighting> 
 function openRoster<T>(name: string, schema: z.ZodType<T>, { redis, opened, logger }: RosterWiring): Roster<T> {
   const throttle = new LineThrottle(() => performance.now());
   return new RedisRoster({
-    ...{ redis, store: opened.instance, name, schema },
+    redis,
+    store: opened.instance,
+    name,
+    schema,
     malformed: (error) => {
       const skipped = throttle.admit();
       if (skipped === undefined) return;
@@ -55,11 +58,18 @@ export function openPresence(ports: PresenceWiring): Presence {
   return new Presence({
     id: newId(),
     about: {
-      ...{ name: announced(node), role, pid: process.pid, version: packageJson.version, threads },
+      name: announced(node),
+      role,
+      pid: process.pid,
+      version: packageJson.version,
+      threads,
       started: Date.now() - process.uptime() * 1000,
       jobs: [...jobs],
     },
-    ...{ rules: rulesHash, roster, repeat, now: Date.now },
+    rules: rulesHash,
+    roster,
+    repeat,
+    now: Date.now,
     failed: (error) =>
       logger.warn({ err: error }, 'this process could not tell Redis that it is there; it is tried again'),
   });

@@ -52,7 +52,12 @@ export const replicaCommands = {
     try {
       const { newId } = base;
       await promote(operatorLabel(), {
-        ...{ driver: opened.driver, identity: opened, now: Date.now, newId, sleep, node: OPERATOR },
+        driver: opened.driver,
+        identity: opened,
+        now: Date.now,
+        newId,
+        sleep,
+        node: OPERATOR,
       });
     } finally {
       await opened.close();

@@ -94,7 +94,12 @@ export async function openReplication(ports: ReplicaPorts): Promise<Replication>
   const role = roleOf(opened, mark, source?.url);
   const local: Replication['local'] = (newestNote = () => undefined) =>
     new StoreSource({
-      ...{ driver, store, secrets, sleep, newestNote, now: Date.now },
+      driver,
+      store,
+      secrets,
+      sleep,
+      newestNote,
+      now: Date.now,
       lineage: async () => {
         const now = store === instance ? undefined : await readReplicaMark(driver);
         return now === undefined || now.promoted !== undefined ? [instance] : [instance, ...now.lineage];
@@ -207,7 +212,11 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
   const notes = new NotesView(driver);
   const mayCreate = (): Promise<void> => requireUnpromoted(driver, notes, opened.instance);
   const logs = new LogCopier({
-    ...{ driver, source, bytes, replayer, mayCreate },
+    driver,
+    source,
+    bytes,
+    replayer,
+    mayCreate,
     newest: async (repo) => (await newest(repo)).seq,
     isShared: !opened.isLocked,
     copied: (_, slots, events) => counters.slots(slots, events),
@@ -227,7 +236,13 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     kept = kept.then(() => remember(driver, change, logger));
   };
   const follower = new Follower({
-    ...{ driver, source, identity: opened, logs, missing, notes, mayCreate },
+    driver,
+    source,
+    identity: opened,
+    logs,
+    missing,
+    notes,
+    mayCreate,
     robots: new RobotsView(driver),
     noted: async (reached, seq) => {
       if (notes.isSnapshotDue) await storeNotesSnapshot(notes, driver, logger);

@@ -94,7 +94,11 @@ async function openThreadFolder(port: MessagePort, { newId, reach, logs }: Store
   const identity = await readIdentity(driver);
   if (identity === undefined) throw new StoreRefused(`the data folder ${folder.root} has lost its object \`format\``);
   return {
-    ...{ driver, ...identity, place: folder.root, isLocked: true, reapMultiparts: undefined },
+    driver,
+    ...identity,
+    place: folder.root,
+    isLocked: true,
+    reapMultiparts: undefined,
     close: () => driver.close(),
   };
 }

@@ -41,8 +41,14 @@ export function openWebhooks(ports: WebhookWiring): WebhookService {
   const steadyNow = (): number => performance.now();
   const givingWay = new GivingWay({ isBusy, steadyNow, sleep });
   const service = new WebhookService({
-    ...{ driver, feed, newId, sleep, random: Math.random, now: Date.now },
-    ...{ registry: registryAddress(config, store), version: packageJson.version },
+    driver,
+    feed,
+    newId,
+    sleep,
+    random: Math.random,
+    now: Date.now,
+    registry: registryAddress(config, store),
+    version: packageJson.version,
     isAlone: isLocked,
     saveEvery: isLocked ? SAVE_EVERY_MS.locked : SAVE_EVERY_MS.shared,
     steadyNow,
