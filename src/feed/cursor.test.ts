@@ -48,6 +48,11 @@ describe('a cursor', () => {
       altered[bit >> 3] = (altered[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       expect(kindOf(altered.toString('base64url'))).toBe('cursor-invalid');
     }
+    const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    for (const each of characters) {
+      const altered = text.slice(0, -1) + each;
+      expect(kindOf(altered)).toBe(altered === text ? undefined : 'cursor-invalid');
+    }
     for (let length = 0; length < text.length; length++) expect(kindOf(text.slice(0, length))).toBe('cursor-invalid');
   });
 

@@ -45,7 +45,6 @@ const VERSION = 1;
 const CHECK_BYTES = 8;
 const SEAL_BYTES = 12;
 const PURPOSE = 'marina change cursor';
-const CHARACTERS = /^[A-Za-z0-9_-]+$/;
 
 /** The first bytes of a slot's hash, as cursors have them. @param hash `sha256:<hex>`; NO_SLOT before note 1 */
 export function checkOf(hash: string): string {
@@ -76,8 +75,9 @@ export class CursorCodec {
 
   /** @throws RegistryError `cursor-invalid` for a text that this store did not issue */
   decode(text: string): Place {
-    const place =
-      text.length <= MAX_CURSOR && CHARACTERS.test(text) ? this.#open(Buffer.from(text, 'base64url')) : undefined;
+    const bytes = Buffer.from(text.length <= MAX_CURSOR ? text : '', 'base64url');
+    // The decoder skips other characters, and the last bits of the last one where they are no part of a byte.
+    const place = bytes.toString('base64url') === text ? this.#open(bytes) : undefined;
     if (place !== undefined) return place;
     throw new RegistryError(
       'cursor-invalid',

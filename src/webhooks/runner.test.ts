@@ -105,6 +105,15 @@ test('the cursor moves only past what was acknowledged', async () => {
   });
 });
 
+test('what the last delivery of a page moved is stored with it, not minutes later', async () => {
+  const { saved } = await run({ changes: [change(1, BEGIN), change(2, BEGIN)], answer: () => ACCEPTED, until: 3 });
+  expect(saved.map(({ cursor, totals }) => [String(cursor), totals.delivered])).toEqual([
+    ['c0', 0],
+    ['c1', 1],
+    ['c2', 2],
+  ]);
+});
+
 test('the pauses between attempts double up to ten minutes, and a random part is left out', async () => {
   const { sent, slept } = await run({
     ...{ changes: [change(1, BEGIN)], until: 14 },

@@ -234,8 +234,11 @@ export class Runner {
       const acknowledged = await this.#attemptRound(pending, signal);
       pending = pending.filter((each) => !acknowledged.has(each));
       const [first] = pending;
-      // The cursor never passes a change that the receiver has not acknowledged, except those that became too old.
-      if (first !== undefined && first.index > passed) {
+      // The cursor never passes a change that the receiver has not acknowledged, except those that became too old. It passes the end of
+      // the page with the last of them: what is stored now must not deliver that one again.
+      if (first === undefined) {
+        this.#update({ ...this.#known(), cursor: page.cursor }, 'much');
+      } else if (first.index > passed) {
         passed = first.index;
         this.#update({ ...this.#known(), cursor: page.cursorAfter(passed - 1) }, 'much');
       }
@@ -245,7 +248,8 @@ export class Runner {
       if (failing !== undefined) await sleep(delayAfter(failing.attempts, random()), signal);
       if (signal.aborted && first !== undefined) return;
     }
-    this.#update({ ...this.#known(), cursor: page.cursor }, this.#unsaved === 'much' ? 'much' : 'little');
+    if (this.#known().cursor !== page.cursor)
+      this.#update({ ...this.#known(), cursor: page.cursor }, this.#unsaved === 'much' ? 'much' : 'little');
   }
 
   /** What was there when the webhook began counts as if it had happened then. */

@@ -121,6 +121,8 @@ export interface StreamEvent {
 export class EventStream {
   readonly events: StreamEvent[] = [];
   readonly comments: string[] = [];
+  /** As clients of event streams keep it: a block without data sets it, too. */
+  lastId: string | undefined;
   readonly response: Promise<Response>;
   readonly ended: Promise<void>;
   readonly #abort = new AbortController();
@@ -160,6 +162,7 @@ export class EventStream {
     const comment = lines.find((line) => line.startsWith(':'));
     if (comment !== undefined) this.comments.push(comment);
     const [id, data] = [field('id'), field('data')];
+    this.lastId = id ?? this.lastId;
     if (id !== undefined && data !== undefined) this.events.push({ id, change: JSON.parse(data) as Change });
   }
 }

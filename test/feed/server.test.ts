@@ -238,9 +238,28 @@ describe('a stream of events', () => {
     again.close();
   });
 
-  test('has a comment every 15 seconds while nothing happens', async () => {
-    await eventually(() => expect(quiet?.comments.length).toBeGreaterThan(0));
-    quiet?.close();
+  test('that had no event yet goes on where it was, too', async () => {
+    const query = { since: 'now', repository: 'between', type: 'tag.set' };
+    const first = new EventStream(url, query);
+    await eventually(() => expect(first.lastId).toBeString());
+    first.close();
+    await pushImage(url, 'between', app, 'v1');
+    const again = new EventStream(url, query, { 'last-event-id': first.lastId ?? '' });
+    await eventually(() => expect(again.events[0]?.change.tag).toBe('v1'));
+    again.close();
+  });
+
+  test('has a comment every 15 seconds without a change for it, whatever else happens', async () => {
+    const stream = quiet ?? new EventStream(url, { since: 'now', repository: 'nothing/**' });
+    const comments = stream.comments.length;
+    let pushed = 0;
+    await eventually(async () => {
+      await pushManifest(url, 'team/app', app, `other${pushed++}`);
+      await Bun.sleep(100);
+      expect(stream.comments.length).toBeGreaterThan(comments);
+    });
+    expect(stream.events).toEqual([]);
+    stream.close();
   });
 });
 

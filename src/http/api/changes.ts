@@ -95,16 +95,20 @@ async function* eventsFrom(start: Cursor, reading: Reading): AsyncGenerator<Uint
   const end = performance.now() + STREAM_MS;
   try {
     // Sent at once, so that the client knows that it is connected. Clients connect again after two seconds.
-    yield encoder.encode('retry: 2000\n\n');
+    yield encoder.encode(`retry: 2000\n${idOf(start)}\n`);
+    let commentAt = performance.now() + COMMENT_EVERY_MS;
     for (let cursor = start; !signal.aborted && performance.now() < end; ) {
       const page = await feed.page(cursor, { filter, limit: STREAM_PAGE, signal }, caller);
+      ({ cursor } = page);
       if (page.changes.length > 0)
         yield encoder.encode(page.changes.map((each, index) => eventOf(each, page.cursorAfter(index))).join(''));
-      ({ cursor } = page);
-      if (page.more) continue;
-      const until = Math.min(end, performance.now() + COMMENT_EVERY_MS);
-      await feed.wait(cursor, { until, signal });
-      if (performance.now() >= until) yield encoder.encode(': nothing new\n\n');
+      // Changes that are not for this client must not make the stream silent.
+      else if (performance.now() >= commentAt) yield encoder.encode(`: nothing new\n${idOf(cursor)}\n`);
+      else {
+        if (!page.more) await feed.wait(cursor, { until: Math.min(end, commentAt), signal });
+        continue;
+      }
+      commentAt = performance.now() + COMMENT_EVERY_MS;
     }
   } catch (error) {
     if (signal.aborted) return;
@@ -114,8 +118,16 @@ async function* eventsFrom(start: Cursor, reading: Reading): AsyncGenerator<Uint
   }
 }
 
+/**
+ * Without data it is no event, but "the last event ID string" of the client is set nevertheless (HTML, server-sent events): one that
+ * connects again goes on here, even if it has got no event yet.
+ */
+function idOf(cursor: Cursor): string {
+  return `id: ${cursor}\n`;
+}
+
 function eventOf(change: Change, cursor: Cursor): string {
-  return `id: ${cursor}\ndata: ${JSON.stringify(change)}\n\n`;
+  return `${idOf(cursor)}data: ${JSON.stringify(change)}\n\n`;
 }
 
 /** Ends a wait or stream: when the client leaves, or this node. */
