@@ -28,11 +28,19 @@ export function anyOf(...bells: readonly Doorbell[]): Doorbell {
   };
 }
 
+export interface News {
+  /** The newest note. */
+  readonly newest: number;
+  readonly hasHints: boolean;
+}
+
 export interface NewsPorts {
   /** Asks what is new; rejects if there is no answer. */
-  readonly look: () => Promise<{ readonly newest: number; readonly hasHints: boolean }>;
+  readonly look: () => Promise<News>;
   /** Hints wait that perhaps nobody notes. */
   readonly onHints: () => void;
+  /** There is no answer. Called once until there is one again. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** How often a node with waiting readers asks, in milliseconds. */
@@ -40,16 +48,27 @@ const ASK_EVERY_MS = 200;
 /** How often it rings without an answer. */
 const RING_UNANSWERED_MS = 2_000;
 
-/** Rings when another node has written a note, as far as Redis knows, and from time to time while Redis does not answer. */
-export function askOften({ look, onHints }: NewsPorts): Doorbell {
+/** Rings when another node has written a note, as far as Redis knows, and every 2 seconds while Redis does not answer. */
+export function askOften({ look, onHints, failed }: NewsPorts): Doorbell {
+  let isFailing = false;
+  const lookOnce = async (): Promise<News | undefined> => {
+    try {
+      const news = await look();
+      isFailing = false;
+      return news;
+    } catch (error) {
+      if (!isFailing) failed(error);
+      isFailing = true;
+      return undefined;
+    }
+  };
   return {
     listen: (ring) => {
       let isStopped = false;
       let known: number | undefined;
       let rangAt = performance.now();
       const ask = async (): Promise<void> => {
-        // An outage of Redis is reported by its connection. Notes can be read without it.
-        const news = await look().catch(() => undefined);
+        const news = await lookOnce();
         if (isStopped) return;
         if (news?.hasHints === true) onHints();
         const isNew = news !== undefined && news.newest !== known;

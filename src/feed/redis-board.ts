@@ -1,6 +1,7 @@
 import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type RedisCommands, type Reply, type Script, ScriptFailed } from '../projection/redis/commands.ts';
 import { script } from '../projection/redis/script.ts';
+import type { News } from './doorbells.ts';
 import { type HintBoard, NOTE_EVERY_MS, NOTES_AT_ONCE, type Turn } from './hint-board.ts';
 import type { Hints } from './notes/log.ts';
 import forget from './scripts/hints-forget.lua' with { type: 'text' };
@@ -61,7 +62,7 @@ export class RedisBoard implements HintBoard {
   }
 
   /** What waiting readers need to know. */
-  async look(): Promise<{ readonly newest: number; readonly hasHints: boolean }> {
+  async look(): Promise<News> {
     const [newest, hints] = textsOf(await this.#run(SCRIPTS.look, [this.#hints, this.#noted], []));
     return { newest: Number(newest) || 0, hasHints: hints === '1' };
   }

@@ -120,8 +120,8 @@ async function drain(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   const reader = stream.getReader();
-  // A cancelled stream ends the pending read, which then says why.
-  const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
+  // This ends the pending read, which then throws the signal's reason. Nothing more is wanted of a stream that cannot be cancelled.
+  const cancel = (): void => void reader.cancel(signal.reason).catch(() => undefined);
   signal.addEventListener('abort', cancel);
   let filled = 0;
   try {

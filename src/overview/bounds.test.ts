@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { raise } from '../../test/support/raise.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { IndexFile } from './index-file.ts';
 import { parseQuery } from './query-text.ts';
@@ -15,7 +16,7 @@ const HIDDEN_ROWS = 30_000;
 const VISIBLE_REPOSITORIES = 600;
 
 const folder = mkdtempSync(join(tmpdir(), 'bounds-'));
-const file = new IndexFile(folder, 'test');
+const file = new IndexFile(folder, 'test', raise);
 const nameOf = (id: number) => `open/app-${id}` as RepositoryName;
 /** The hidden repositories have lower ids, so that their rows come first. */
 const ids = Array.from({ length: VISIBLE_REPOSITORIES }, (_, index) => HIDDEN_ROWS + 1 + index);
@@ -74,7 +75,7 @@ test('exact matches are found before the others are looked at', () => {
 });
 
 test('a caller who sees nothing gets nothing, and nothing is read', () => {
-  const closed = new IndexFile(folder, 'closed');
+  const closed = new IndexFile(folder, 'closed', raise);
   const search = new Search(closed.writer);
   const storage = new Storage(closed.writer);
   const repositories = new Repositories(closed.writer);

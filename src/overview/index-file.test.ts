@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { raise } from '../../test/support/raise.ts';
 import { IndexFile } from './index-file.ts';
 
 test('all its files are private, whatever the umask', () => {
@@ -22,7 +23,7 @@ test('the file is in a folder of its own that only its owner may read, and goes 
   const dead = Bun.spawnSync(['true']).pid;
   mkdirSync(join(below, `marina-index-01ABC-${dead}`, 'inside'), { recursive: true });
   mkdirSync(join(below, 'marina-index-of-somebody'));
-  const file = new IndexFile(below, '01DEF');
+  const file = new IndexFile(below, '01DEF', raise);
   expect(statSync(dirname(file.path)).mode & 0o777).toBe(0o700);
   expect(readdirSync(below).sort()).toEqual([`marina-index-01DEF-${process.pid}`, 'marina-index-of-somebody']);
   file.close();

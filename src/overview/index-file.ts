@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../system/private-files.ts';
 import { createIndex } from './schema.ts';
 
@@ -12,9 +13,12 @@ export class IndexFile {
   readonly writer: Database;
   readonly #folder: string;
 
-  /** Makes a new file in a new folder below this one, and removes those that killed processes have left there. */
-  constructor(below: string, uniqueName: string) {
-    removeLeftovers(below);
+  /**
+   * Makes a new file in a new folder below this one, and removes those that killed processes have left there.
+   * @param leftoverStays called if one of them cannot be removed
+   */
+  constructor(below: string, uniqueName: string, leftoverStays: (error: unknown) => void) {
+    removeLeftovers(below, leftoverStays);
     this.#folder = join(below, `${PREFIX}${uniqueName}-${process.pid}`);
     // Names and labels are not for other users of the machine. It fails if the name exists, also as a link that another user has made.
     mkdirSync(this.#folder, { mode: PRIVATE_FOLDER });
@@ -30,15 +34,16 @@ export class IndexFile {
   }
 }
 
-function removeLeftovers(below: string): void {
+function removeLeftovers(below: string, stays: (error: unknown) => void): void {
   for (const name of readdirSync(below)) {
     const pid = /^marina-index-\w+-(\d+)$/.exec(name)?.[1];
     // A process of another container may be alive under a number that this one does not see. It goes on with its open file.
     if (pid === undefined || isAlive(Number(pid))) continue;
     try {
       rmSync(join(below, name), { recursive: true, force: true });
-    } catch {
-      // It belongs to another user.
+    } catch (error) {
+      // In a folder that users share, it may belong to another user.
+      if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'EACCES') stays(error);
     }
   }
 }
@@ -50,6 +55,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countingIncarnations } from '../../test/support/deterministic.ts';
+import { raise } from '../../test/support/raise.ts';
 import { A, B, CALLER } from '../../test/support/registry.ts';
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { digestFromHex } from '../oci/digest.ts';
@@ -13,7 +14,7 @@ import { openIndex } from './schema.ts';
 
 test('a repository that is added while it is decided what the caller may see is not in the answer', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'overview-'));
-  const file = new IndexFile(folder, 'test');
+  const file = new IndexFile(folder, 'test', raise);
   const writer = new IndexWriter(file.writer);
   const newIncarnation = countingIncarnations(Date.now);
   const add = (repo: typeof A): void => {

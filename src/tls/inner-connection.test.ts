@@ -33,6 +33,7 @@ function connect(port: number, events: Partial<InnerEvents> = {}) {
     received: () => true,
     drained: () => {},
     answered: () => log.push('answered'),
+    failed: () => log.push('failed'),
     closed: () => {
       log.push('closed');
       closed.resolve();
@@ -143,5 +144,5 @@ test('a server that does not listen closes the connection', async () => {
   const { inner, log, closed } = connect(port);
   inner.write(Buffer.from('GET /v2/'));
   await closed;
-  expect([log, inner.isConnected]).toEqual([['closed'], false]);
+  expect([log, inner.isConnected]).toEqual([['failed', 'closed'], false]);
 });

@@ -7,6 +7,8 @@ export interface InnerEvents {
   readonly drained: () => void;
   /** The HTTP server has sent its last byte. */
   readonly answered: () => void;
+  /** The connection cannot be opened, for example because too many files are open. `closed` follows. */
+  readonly failed: (error: unknown) => void;
   /** The last event, also if the connection could not be opened. */
   readonly closed: () => void;
 }
@@ -81,8 +83,8 @@ export class InnerConnection {
   async #connect(port: number): Promise<void> {
     try {
       await Bun.connect({ hostname: '127.0.0.1', port, data: this, socket: InnerConnection.#handlers });
-    } catch {
-      // Usually there are too many open files. The client is disconnected.
+    } catch (error) {
+      this.#events.failed(error);
       this.#closed();
     }
   }

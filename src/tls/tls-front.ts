@@ -35,8 +35,8 @@ export interface TlsFrontOptions {
   readonly connections: ConnectionTable;
   /** @param code of OpenSSL or the system */
   readonly handshakeFailed: (code: string, address: string | undefined) => void;
-  /** The server has a problem that concerns no particular client. */
-  readonly failed: (error: Error) => void;
+  /** The server has a problem that is not the client's. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Performs TLS handshakes, and forwards bytes between clients and the HTTP server of this thread. */
@@ -115,7 +115,7 @@ export class TlsFront {
   }
 
   #open(client: TLSSocket): void {
-    const { innerPort, connections, material } = this.#options;
+    const { innerPort, connections, material, failed } = this.#options;
     const address = client.remoteAddress;
     // The client has already disconnected.
     if (address === undefined) {
@@ -128,6 +128,7 @@ export class TlsFront {
       opened: (inner) =>
         connections.add(inner, { address, certificate, sendInstead: (file) => tunnel.sendInstead(file) }),
       closing: (inner) => connections.remove(inner),
+      failed,
       ended: () => {
         this.#tunnels.delete(tunnel);
         this.#checkDrained();

@@ -17,6 +17,8 @@ export interface TunnelPorts {
   readonly opened: (inner: InnerConnection) => void;
   /** The connection to the HTTP server ends, or has ended. Called after `opened`, perhaps several times. */
   readonly closing: (inner: InnerConnection) => void;
+  /** The HTTP server cannot be connected to, so the client is disconnected. */
+  readonly failed: (error: unknown) => void;
   /** Both connections are closed. Always the last event, once. */
   readonly ended: () => void;
 }
@@ -99,6 +101,7 @@ export class Tunnel {
         inner.destroy();
         if (this.#file?.isSending !== true) this.#endClient();
       },
+      failed: (error) => this.#ports.failed(error),
       closed: () => this.#innerClosed(inner),
     });
     return inner;

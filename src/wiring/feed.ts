@@ -88,13 +88,22 @@ export function openClusterNotes(
   ports: NoterWiring & { readonly opened: Pick<OpenedStore, 'instance'> },
   redis: RedisCommands,
 ): ShapeNotes {
+  const { logger } = ports.logs;
   const board = new RedisBoard(redis, ports.opened.instance);
   const noter = openNoter(ports, board);
   // A node that ended may have left hints.
   noter.wake();
   return {
     hint: (repo, seq) => noter.hint(repo, seq),
-    doorbell: askOften({ look: () => board.look(), onHints: () => noter.wake() }),
+    doorbell: askOften({
+      look: () => board.look(),
+      onHints: () => noter.wake(),
+      failed: (error) =>
+        logger.warn(
+          { err: error },
+          'Redis does not say whether there are new changes: waiting readers look in the store',
+        ),
+    }),
     newest: undefined,
     copied: (reached, seq) => board.remove(reached, seq),
     close: () => noter.close(),

@@ -164,7 +164,9 @@ function startIndex(ports: OverviewPorts, noted: NotedChanges): RunningIndex {
   const { opened, counted, folderThread, telemetry, newId } = ports;
   const { driver, place, isLocked } = opened;
   const folder = isLocked ? join(place, 'tmp') : tmpdir();
-  const file = new IndexFile(folder, newId());
+  const file = new IndexFile(folder, newId(), (error) =>
+    ports.logger.warn({ err: error, folder }, 'what a killed process left of its index cannot be removed'),
+  );
   const begun = performance.now();
   const indexer = new Indexer({
     driver,

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import { describeAddress, type RedisAddress } from '../projection/redis/address.ts';
-import { connectRedis, type RedisConnection } from '../projection/redis/connection.ts';
+import { connectRedis, type RedisConnection, type Unchecked } from '../projection/redis/connection.ts';
 import { RedisProjection } from '../projection/redis/projection.ts';
 import type { SessionStore } from '../registry/sessions.ts';
 import { RedisSessions } from '../sessions/redis-sessions.ts';
@@ -63,6 +63,11 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
   return { fold, projection };
 }
 
+const UNCHECKED: Readonly<Record<Unchecked, string>> = {
+  version: 'Redis does not say its version: Marina needs 7.0 or later',
+  'maxmemory-policy': 'Redis does not say its maxmemory-policy: it must be noeviction',
+};
+
 /** @throws RedisRefused */
 export async function openRedis(
   config: Config,
@@ -75,6 +80,7 @@ export async function openRedis(
     onCommand: (script, seconds, ok) => telemetry.services.redisAnswered(script, seconds, ok),
     onConnectionError: (error) =>
       logger.warn({ err: error, redis: describeAddress(address) }, 'no connection to Redis'),
+    onUnchecked: (what, error) => logger.warn({ err: error, redis: describeAddress(address) }, UNCHECKED[what]),
   });
   if (!(await redis.ready(REDIS_WITHIN_MS))) {
     logger.warn(

@@ -1,5 +1,6 @@
 import { type Config, ConfigError } from '../config.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
+import { LineThrottle } from '../telemetry/line-throttle.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { Thread } from '../threads/thread.ts';
@@ -65,6 +66,7 @@ export async function openTls(config: Config, ports: Ports): Promise<Tls | undef
     logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: set ACCESS_FILE to say what certificates may do');
   }
   const connections = new ConnectionTable();
+  const failures = new LineThrottle(() => performance.now());
   telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => front?.size ?? 0 });
   return {
     connections,
@@ -81,7 +83,10 @@ export async function openTls(config: Config, ports: Ports): Promise<Tls | undef
           telemetry.tls.handshakeFailed(code);
           logger.debug({ code, client: address }, 'a TLS handshake failed');
         },
-        failed: (error) => logger.error({ err: error }, 'the TLS server failed'),
+        failed: (error) => {
+          const skipped = failures.admit();
+          if (skipped !== undefined) logger.error({ err: error, skipped }, 'the TLS server failed');
+        },
       });
       return front;
     },

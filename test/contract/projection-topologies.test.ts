@@ -45,9 +45,11 @@ describe('a server that evicts keys', () => {
     expect(String(refusal)).toContain('noeviction');
   });
 
-  test('is used if CONFIG is forbidden, because that hides the policy', async () => {
+  test('is used if CONFIG is forbidden, because that hides the policy, which is reported once', async () => {
     const { url } = await startRedis({ settings: [['rename-command', 'CONFIG', '']] });
     const redis = await connect(url);
+    expect(await redis.ready(1_000)).toBe(true);
+    expect(redis.unchecked).toEqual(['maxmemory-policy']);
     const { projection } = await openNode(redis, world.driver, { store: world.store });
     await projection.submit(REPO, setTags('x'));
     await redis.close();

@@ -13,6 +13,7 @@ import { OverviewService } from '../../src/overview/overview-service.ts';
 import { openIndex } from '../../src/overview/schema.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import type { StoreReader } from '../../src/storage/driver.ts';
+import { raise } from './raise.ts';
 
 export interface OpenOverview extends AsyncDisposable {
   readonly overview: OverviewService;
@@ -36,7 +37,7 @@ export function openOverview(
 ): OpenOverview {
   const { access = openAccess, now = Date.now, hasRoom = () => true, pulls } = options;
   const folder = mkdtempSync(join(tmpdir(), 'overview-'));
-  const file = new IndexFile(folder, 'test');
+  const file = new IndexFile(folder, 'test', raise);
   const reader = openIndex(file.path);
   const noted = new NotedChanges();
   const failures: unknown[] = [];

@@ -24,9 +24,12 @@ export class WatchedRedis implements RedisCommands {
   before: (script: string, args: readonly (string | number)[]) => void | Promise<void> = () => {};
   /** Called after each script; the caller gets what it throws instead of the reply. */
   after: (script: string) => void = () => {};
+  /** What the server did not say. */
+  readonly unchecked: readonly string[];
   readonly #connection: RedisConnection;
 
-  constructor(connection: RedisConnection) {
+  constructor(connection: RedisConnection, unchecked: readonly string[]) {
+    this.unchecked = unchecked;
     this.#connection = connection;
   }
 
@@ -50,15 +53,20 @@ export class WatchedRedis implements RedisCommands {
 export async function connect(url: string, caFile?: string, within = 20_000): Promise<WatchedRedis> {
   const address = parseRedisUrl(url);
   if (address === undefined) throw new Error(`${url} is not a valid REDIS_URL`);
-  const ports = { onCommand: () => {}, onConnectionError: () => {}, ...(caFile === undefined ? {} : { caFile }) };
-  const connection = connectRedis(address, ports);
+  const unchecked: string[] = [];
+  const connection = connectRedis(address, {
+    ...(caFile === undefined ? {} : { caFile }),
+    onCommand: () => {},
+    onConnectionError: () => {},
+    onUnchecked: (what) => unchecked.push(what),
+  });
   try {
     if (!(await connection.ready(within))) throw new Error(`no connection to ${url}`);
   } catch (error) {
     await connection.close();
     throw error;
   }
-  return new WatchedRedis(connection);
+  return new WatchedRedis(connection, unchecked);
 }
 
 export interface OpenNode {

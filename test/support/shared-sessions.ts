@@ -68,7 +68,7 @@ export function redisSessions(server: RedisServer, { driver, clock, expiry }: Su
   return {
     ...{ store, repeats, lapse: LEASE_MS, malformed },
     async node() {
-      const redis = connectRedis(address, { onCommand: () => {}, onConnectionError: () => {} });
+      const redis = connectRedis(address, { onCommand: () => {}, onConnectionError: () => {}, onUnchecked: () => {} });
       connections.push(redis);
       if (!(await redis.ready(READY_WITHIN_MS))) throw new Error(`there is no connection to ${server.url}`);
       const heard = { failed, malformed: (error: unknown) => void malformed.push(error) };

@@ -4,6 +4,7 @@ import { ConnectionTable } from '../../src/tls/connection-table.ts';
 import { InnerConnection } from '../../src/tls/inner-connection.ts';
 import { tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { raise } from '../support/raise.ts';
 
 const stops: (() => void)[] = [];
 afterAll(() => {
@@ -32,6 +33,7 @@ test('another process that gets the port of a connection that was reset is not k
     received: () => true,
     drained: () => {},
     answered: () => {},
+    failed: raise,
     closed: () => {},
   });
   await opened.promise;

@@ -83,8 +83,7 @@ export class NotesReader {
   }
 
   async #lookAfter(before: Promise<void> | undefined): Promise<void> {
-    // Its failure reaches its own callers.
-    await before?.catch(() => undefined);
+    await before?.catch(ignoreReported);
     const look = this.#look();
     this.#looking = look;
     this.#nextLook = undefined;
@@ -116,3 +115,6 @@ export class NotesReader {
     return 0;
   }
 }
+
+/** The callers of `advance` that waited for the look before get its failure. */
+function ignoreReported(): void {}

@@ -9,12 +9,16 @@ const COMMAND_MS = 2_000;
 const CONNECT_MS = 2_000;
 /** A server that sends nothing for this long while a command is pending is considered hung, and the connection is reset. */
 const SILENCE_MS = 2_500;
+const MIN_MAJOR_VERSION = 7;
 const RECONNECT_MS = { first: 50, longest: 1_000 } as const;
 
 /** This Redis must not be used; the message is one line. */
 export class RedisRefused extends Error {
   override readonly name = 'RedisRefused';
 }
+
+/** What Redis must be, and may not say. */
+export type Unchecked = 'version' | 'maxmemory-policy';
 
 export interface RedisPorts {
   /** PEM file with the trusted certificates; undefined: the system's. */
@@ -23,6 +27,8 @@ export interface RedisPorts {
   readonly onCommand: (script: string, seconds: number, ok: boolean) => void;
   /** The connection failed; it is retried. */
   readonly onConnectionError: (error: unknown) => void;
+  /** A server does not say how it is set up, for example because the user may not run CONFIG. Called once for each `what`. */
+  readonly onUnchecked: (what: Unchecked, error: unknown) => void;
 }
 
 export interface RedisConnection extends RedisCommands {
@@ -50,6 +56,7 @@ export function connectRedis(address: RedisAddress, ports: RedisPorts): RedisCon
 class Connection implements RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #ports: RedisPorts;
+  readonly #unchecked = new Set<Unchecked>();
 
   constructor(client: Redis | Cluster, ports: RedisPorts) {
     this.#client = client;
@@ -88,8 +95,10 @@ class Connection implements RedisConnection {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const servers = this.#servers();
-    await refuseOld(servers);
-    await refuseEviction(servers);
+    for (const server of servers) {
+      await this.#refuseOld(server);
+      await this.#refuseEviction(server);
+    }
     return true;
   }
 
@@ -101,33 +110,39 @@ class Connection implements RedisConnection {
     return this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
   }
 
-  async close(): Promise<void> {
-    this.#client.disconnect();
-  }
-}
-
-/** Only Redis 7 knows scripts that begin with `#!lua`, which replicas and isolated masters refuse. */
-async function refuseOld(servers: readonly Redis[]): Promise<void> {
-  for (const server of servers) {
-    // If INFO is forbidden or there is no answer, the version is unknown. An old server then refuses the first script.
-    const info = await withDeadline(server.info('server')).catch(() => '');
-    const version = /^redis_version:(\d+)\S*/m.exec(info);
-    if (version !== null && Number(version[1]) < 7) {
+  /** Only Redis 7 knows scripts that begin with `#!lua`, which replicas and isolated masters refuse. */
+  async #refuseOld(server: Redis): Promise<void> {
+    // An old server whose version is unknown refuses the first script.
+    const info = await this.#told('version', server.info('server'));
+    const version = /^redis_version:(\d+)\S*/m.exec(info ?? '');
+    if (version !== null && Number(version[1]) < MIN_MAJOR_VERSION) {
       throw new RedisRefused(`Redis is of version ${version[0].split(':')[1]}: Marina needs 7.0 or later`);
     }
   }
-}
 
-/** Redis must run with `noeviction`, because a partly evicted view would look complete. */
-async function refuseEviction(servers: readonly Redis[]): Promise<void> {
-  for (const server of servers) {
-    // Managed services and ACLs may forbid CONFIG, and then the policy cannot be checked here.
-    const setting = await withDeadline(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
-    const policy = Array.isArray(setting) ? setting[1] : undefined;
-    if (typeof policy !== 'string' || policy === 'noeviction') continue;
+  /** Redis must run with `noeviction`, because a partly evicted view would look complete. */
+  async #refuseEviction(server: Redis): Promise<void> {
+    const setting: unknown = await this.#told('maxmemory-policy', server.config('GET', 'maxmemory-policy'));
+    const policy: unknown = Array.isArray(setting) ? setting[1] : undefined;
+    if (typeof policy !== 'string' || policy === 'noeviction') return;
     throw new RedisRefused(
       `Redis has maxmemory-policy ${policy}: it may drop parts of the views. Set it to noeviction`,
     );
+  }
+
+  /** @returns undefined if the server does not say it: managed services and ACLs may forbid CONFIG */
+  async #told<T>(what: Unchecked, reply: Promise<T>): Promise<T | undefined> {
+    try {
+      return await withDeadline(reply);
+    } catch (error) {
+      if (!this.#unchecked.has(what)) this.#ports.onUnchecked(what, error);
+      this.#unchecked.add(what);
+      return undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.disconnect();
   }
 }
 

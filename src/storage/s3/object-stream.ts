@@ -114,7 +114,7 @@ export function objectStream(
 
   function finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
     controller.close();
-    // Reading to the end returns the connection to its pool.
+    // Reading to the end returns the connection to its pool. All bytes have arrived, so a failure costs only the connection.
     void body?.chunks.next().catch(() => undefined);
     body?.end();
     body = undefined;
