@@ -198,15 +198,15 @@ describe('a backup', () => {
     const archive = new MemoryArchive();
     await backUp(portsOf(open, archive, { name: 'nightly' }));
     const again = backUp(portsOf(open, archive, { name: 'nightly' }));
-    expect(again).rejects.toThrow('has a backup nightly already');
+    await expect(again).rejects.toThrow('has a backup nightly already');
     const foreign = portsOf(open, archive, { store: '01BX5ZZKBKACTAV9WEVGEMMVRZ' as Incarnation });
-    expect(backUp(foreign)).rejects.toThrow('has backups of another registry');
+    await expect(backUp(foreign)).rejects.toThrow('has backups of another registry');
     const full = new MemoryArchive();
     full.objects.set('something', text('else'));
-    expect(backUp(portsOf(open, full))).rejects.toThrow('has other content');
+    await expect(backUp(portsOf(open, full))).rejects.toThrow('has other content');
     const store = new MemoryArchive();
     store.objects.set(FORMAT, encodeFormat({ store: STORE, secrets: STORE }));
-    expect(backUp(portsOf(open, store))).rejects.toThrow('is a store of a registry');
+    await expect(backUp(portsOf(open, store))).rejects.toThrow('is a store of a registry');
   });
 
   test('holds what its cut has while collections run, and no longer', async () => {
@@ -314,7 +314,7 @@ describe('a backup', () => {
       write: (key, bytes) =>
         key.startsWith('packs/') ? Promise.reject(new Error('killed')) : archive.write(key, bytes),
     });
-    expect(backUp(portsOf(open, killed))).rejects.toThrow('killed');
+    await expect(backUp(portsOf(open, killed))).rejects.toThrow('killed');
     expect(await new BackupPlace(archive).list()).toEqual([]);
     expect((await backUp(portsOf(open, archive))).added).toMatchObject({ objects: 0, slots: 1 });
     expect(await faultsOf(archive)).toEqual([]);
@@ -383,13 +383,13 @@ describe('a restore', () => {
       return STORE;
     };
     const begun = restored(archive, { target, signal: stop.signal, newId });
-    await begun.catch(() => {});
+    expect(await begun.catch((error: unknown) => error)).toBe(stop.signal.reason);
     const driver = new MemoryDriver(target.objects);
-    expect(readFormat(driver)).rejects.toThrow('a backup is being restored to this store');
-    expect(restored(archive, { target, sameStore: true, at: 1 })).rejects.toThrow('was interrupted');
+    await expect(readFormat(driver)).rejects.toThrow('a backup is being restored to this store');
+    await expect(restored(archive, { target, sameStore: true, at: 1 })).rejects.toThrow('was interrupted');
     const other = new MemoryArchive();
     await backUp(portsOf(open, other));
-    expect(restored(other, { target })).rejects.toThrow('was interrupted');
+    await expect(restored(other, { target })).rejects.toThrow('was interrupted');
     for (const [key, bytes] of target.objects)
       if (key.startsWith('data/')) target.objects.set(key, bytes.with(0, (bytes[0] ?? 0) ^ 1));
   });

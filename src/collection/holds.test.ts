@@ -87,6 +87,6 @@ describe('a pin', () => {
     const { open } = await withUnlinkedBlob();
     const id = 'x'.repeat(26) as Incarnation;
     await createHold(open.driver, id, contentOf(0));
-    expect(createHold(open.driver, id, contentOf(0))).rejects.toThrow('exists already');
+    await expect(createHold(open.driver, id, contentOf(0))).rejects.toThrow('exists already');
   });
 });

@@ -94,7 +94,7 @@ describe('manifests', () => {
       throw new Error('wrong');
     };
     expect(() => world.queue.run(1, failing(0))).toThrow('wrong');
-    expect(Promise.resolve(world.queue.run(1, failing(3)))).rejects.toThrow('wrong');
+    await expect(Promise.resolve(world.queue.run(1, failing(3)))).rejects.toThrow('wrong');
     expect(await world.run('next', 10, 1, 1)).toBe('next');
   });
 });

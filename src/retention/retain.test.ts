@@ -1,7 +1,18 @@
 import { describe, expect, test } from 'bun:test';
 import { countingIncarnations } from '../../test/support/deterministic.ts';
 import { openProjection } from '../../test/support/projections.ts';
-import { A, ACTOR, B, C, HOUR, type OpenRegistry, openRegistry, tag, text } from '../../test/support/registry.ts';
+import {
+  A,
+  ACTOR,
+  B,
+  C,
+  HOUR,
+  type OpenRegistry,
+  openRegistry,
+  refusalOf,
+  tag,
+  text,
+} from '../../test/support/registry.ts';
 import { setTags } from '../../test/support/writers.ts';
 import { readSlot } from '../journal/log.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
@@ -68,12 +79,9 @@ async function tagsOf(opened: OpenRegistry, repo = A): Promise<readonly string[]
 }
 
 async function has(opened: OpenRegistry, digest: Digest, repo = A): Promise<boolean> {
-  try {
-    await fresh(opened).manifests.resolve(repo, { kind: 'digest', digest });
-    return true;
-  } catch {
-    return false;
-  }
+  const refusal = await refusalOf(Promise.try(() => fresh(opened).manifests.resolve(repo, { kind: 'digest', digest })));
+  expect(['none', 'manifest-unknown', 'name-unknown']).toContain(refusal);
+  return refusal === 'none';
 }
 
 /** Does this once, before a command is submitted. */

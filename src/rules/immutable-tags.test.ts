@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { A, B, CALLER, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
 import type { Registry, TagCondition } from '../registry/interface.ts';
@@ -29,8 +30,9 @@ async function put(registry: Registry, number: number, tags: readonly string[], 
 async function tagged(registry: Registry, name: string): Promise<string> {
   try {
     return (await registry.resolveManifest(A, { kind: 'tag', tag: tag(name) }, CALLER)).digest;
-  } catch {
-    return 'none';
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === 'manifest-unknown') return 'none';
+    throw error;
   }
 }
 

@@ -100,7 +100,7 @@ describe('a quota of bytes', () => {
       { name: 'q', patterns: [A], matches: (repo) => repo === A, allowed: { bytes: 10, tags: 1, slots: 1 } },
     ]);
     await pushBlob(A, blob(600));
-    await upload(A, blob(600), 0).catch(() => {});
+    expect(await refusalOf(upload(A, blob(600), 0))).toBe('denied');
     expect(await put(A, 'one', 'v1')).toBe(manifest);
     expect(await registry.mountBlob(A, digest, undefined, CALLER)).toBe(true);
     expect(await registry.mountBlob(A, digest, A, CALLER)).toBe(true);

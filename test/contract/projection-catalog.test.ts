@@ -8,6 +8,7 @@ import { Catalog } from '../../src/projection/redis/catalog.ts';
 import { RedisGone } from '../../src/projection/redis/commands.ts';
 import type { StoreReader } from '../../src/storage/driver.ts';
 import { markerKey } from '../../src/storage/paths.ts';
+import { raise } from '../support/raise.ts';
 import { connect, redisWorld, type WatchedRedis } from '../support/redis-projections.ts';
 import { REPO } from '../support/slots.ts';
 import { setTags } from '../support/writers.ts';
@@ -28,10 +29,6 @@ async function open(look: () => Promise<Truth>): Promise<{ catalog: Catalog; red
     redis,
     catalog: new Catalog({ redis, store, driver, newId: ulid, look, malformed: raise, listingFailed: raise }),
   };
-}
-
-function raise(error: unknown): never {
-  throw error;
 }
 
 async function listed(catalog: Catalog): Promise<readonly RepositoryName[]> {
@@ -183,7 +180,8 @@ test('a listing that fails in the background is reported once, until one succeed
   const lookUp = async (): Promise<void> => {
     expect(await catalog.lacks(REPO)).toBe(false);
     // The listing goes on in the background; a page waits for it or repeats it.
-    await catalog.page(undefined, 10).catch(() => 'reported to its own caller');
+    const page = await catalog.page(undefined, 10).catch(String);
+    if (isDown) expect(page).toBe('Error: the store is down');
   };
   await lookUp();
   await lookUp();

@@ -11,6 +11,7 @@ import { FEW } from '../support/generators.ts';
 import { openProjection } from '../support/projections.ts';
 import { startRedis } from '../support/redis.ts';
 import { catalogOf, type OpenNode, redisWorld, tagsOf } from '../support/redis-projections.ts';
+import { refusalOf } from '../support/registry.ts';
 import { REPO } from '../support/slots.ts';
 import { setTags } from '../support/writers.ts';
 
@@ -201,7 +202,7 @@ describe('a slot that the view lacks', () => {
   test('is found at once by the next writer', async () => {
     const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
     await a.projection.submit(REPO, setTags('x'));
-    await b.projection.submit(REPO, setTags('y')).catch(() => {});
+    expect(await b.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
     await a.projection.submit(REPO, setTags('z'));
     expect(await tagsOf(a.projection)).toEqual(['x', 'y', 'z']);
   });
@@ -213,7 +214,7 @@ describe('a slot that the view lacks', () => {
     const gone = new Error('hangs');
     const create = world.driver.create.bind(world.driver);
     world.driver.create = () => Promise.reject(new RegistryError('unavailable', 'hangs', undefined, gone));
-    await a.projection.submit(REPO, setTags('y')).catch(() => {});
+    expect(await refusalOf(a.projection.submit(REPO, setTags('y')))).toBe('unavailable');
     world.driver.create = create;
     const probes: number[] = [];
     for (world.clockOffset = 0; world.clockOffset < 1_200_000; world.clockOffset += 500) {

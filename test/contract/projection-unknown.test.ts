@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { FEW } from '../support/generators.ts';
 import { openProjection } from '../support/projections.ts';
 import { catalogOf, redisWorld, tagsOf } from '../support/redis-projections.ts';
+import { refusalOf } from '../support/registry.ts';
 import { setTags } from '../support/writers.ts';
 
 const world = redisWorld();
@@ -82,7 +83,7 @@ test('in memory: a name is known once it was written, even if its first write wa
   real.read = async () => {
     throw new Error('no answer');
   };
-  await projection.submit(failed, setTags('x')).catch(() => {});
+  expect(await refusalOf(projection.submit(failed, setTags('x')))).toBe('unavailable');
   const again = new MemoryDriver();
   real.read = again.read.bind(real);
   real.create = create;

@@ -1,4 +1,5 @@
 import { openAccess } from '../../src/access/access.ts';
+import { Unanswered } from '../../src/oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../../src/oci/names.ts';
 import { finish } from '../../src/oci/strict-json.ts';
 import { MemoryProjection } from '../../src/projection/memory.ts';
@@ -131,7 +132,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     parse: (_, steps) => finish(steps),
     policy: NO_POLICY,
     // Bytes that were not dropped remain until they are collected.
-    runInBackground: (_, work) => void work().catch(() => {}),
+    runInBackground: (_, work) => void work().catch(ignoreUnanswered),
   });
   const newest: SimulatedNode['newest'] = (repo) => views.newest(repo);
   if (environment.feed !== undefined)
@@ -176,6 +177,11 @@ function openSessions(
   return setting.views === 'redis'
     ? new RedisSessions({ ...common, redis, store: STORE, randomBytes })
     : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), maxEndedIds: 100 });
+}
+
+/** Every other failure of work in the background is a defect, which ends the simulation. */
+function ignoreUnanswered(error: unknown): void {
+  if (!(error instanceof Unanswered)) throw error;
 }
 
 /** Only nodes write to the simulation's Redis. */

@@ -49,7 +49,7 @@ export class ObjectsDriver implements StorageDriver {
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const durable = this.put(key, bytes);
-    // Callers that await it get the failure; without any it must not be an unhandled rejection.
+    // Callers that await it get the failure, and others do not depend on it.
     durable.catch(() => undefined);
     return { settle: () => durable };
   }
@@ -127,7 +127,7 @@ export class ObjectsDriver implements StorageDriver {
         // In one process, the thread that owns the store may create a slot long after another has given it up.
         if (this.#environment.process === undefined || what !== 'slot' || !this.#random.chance(LATE)) return;
         scheduler.after(this.#random.between(BREAKS_AFTER_MS, LATEST_MS), () => {
-          if (!isGone()) void work().catch(() => {});
+          if (!isGone()) void work();
         });
         return;
       }

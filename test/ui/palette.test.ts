@@ -124,7 +124,7 @@ test('it waits for a pause, and a late answer never replaces a newer one', async
       const q = new URL(route.request().url()).searchParams.get('q') ?? '';
       asked.push(q);
       if (q === 'tid') await released;
-      // The page has aborted the request by then.
+      // It fails where the page has aborted the request by then.
       await route.continue().catch(() => {});
     });
     await type(page, 'tid');
