@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDigest } from '../oci/digest.ts';
+import { jsonOf } from '../oci/json.ts';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import { shapeOf } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
@@ -35,7 +36,8 @@ export async function dockerManifest(
   for (const [of, named] of Map.groupBy(tagged, (each) => each.digest)) {
     const object = stored.get(of);
     if (object === undefined || object.size > MAX_MANIFEST_BYTES) continue;
-    const image = imageSchema.safeParse(jsonOf(await reader.read(dataKey(object.inc))));
+    // Bytes that are missing or damaged are no image here. Writing them to the archive fails with their name.
+    const image = imageSchema.safeParse(jsonOf((await reader.read(dataKey(object.inc))) ?? ''));
     if (!image.success) continue;
     const { config, layers } = image.data;
     const parts = [config, ...layers];
@@ -47,14 +49,4 @@ export async function dockerManifest(
     });
   }
   return images.length === 0 ? undefined : new TextEncoder().encode(JSON.stringify(images));
-}
-
-/** @returns undefined for bytes that are missing or damaged: writing them fails with their name */
-function jsonOf(bytes: Uint8Array | undefined): unknown {
-  if (bytes === undefined) return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { jsonOf } from '../oci/json.ts';
 import { isMediaType } from '../oci/media-types.ts';
 import { type Digest, parseTag } from '../oci/names.ts';
 
@@ -70,15 +71,6 @@ export function rootsOf(index: Uint8Array): Root[] {
     throw invalid(`its index.json is no index of manifests${where}`);
   }
   return parsed.data.manifests.map(({ annotations, ...descriptor }) => ({ ...descriptor, ...placeOf(annotations) }));
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    // The schema refuses it, with the name of the file.
-    return undefined;
-  }
 }
 
 /** Where a descriptor of index.json says that its manifest belongs. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hashSlot, type SlotHash } from '../journal/events.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
+import { jsonOf } from '../oci/json.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Key } from '../storage/driver.ts';
 import { noteKey, robotSlotKey, slotKey } from '../storage/paths.ts';
@@ -63,13 +64,4 @@ export function brokenSlot(log: Log, seq: number, problem: string): RegistryErro
   const detail = log.kind === 'repository' ? { repo: log.repo, slot: seq } : { slot: seq };
   const message = `slot ${seq} of ${log.kind === 'repository' ? `the log of ${log.repo}` : labelOf(log)} cannot be used: ${problem}`;
   return new RegistryError('log-broken', message, detail);
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    // The schema refuses it.
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { digestOf, parseDigest } from '../oci/digest.ts';
+import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { BACKUP_NAME } from './layout.ts';
 import { type Log, STORE_LOGS } from './logs.ts';
@@ -77,14 +78,5 @@ export function* logsOf({ repositories, logs }: Manifest): Generator<readonly [L
   for (const kind of STORE_LOGS) {
     const copy = logs[kind];
     if (copy !== undefined) yield [{ kind }, copy];
-  }
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    // The schema refuses it.
-    return undefined;
   }
 }

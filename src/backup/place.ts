@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import { type Digest, type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { Archive } from '../storage/archive.ts';
 import type { StoredObject } from '../storage/driver.ts';
@@ -74,13 +75,7 @@ export class BackupPlace {
   async #identity(): Promise<Incarnation | undefined> {
     const bytes = await this.#archive.read(IDENTITY);
     if (bytes === undefined) return undefined;
-    let json: unknown;
-    try {
-      json = JSON.parse(new TextDecoder().decode(bytes));
-    } catch {
-      throw new BackupRefused(`${IDENTITY} in ${this.name} is damaged`);
-    }
-    const parsed = identity.safeParse(json);
+    const parsed = identity.safeParse(jsonOf(bytes));
     if (!parsed.success) throw new BackupRefused(`${IDENTITY} in ${this.name} is damaged`);
     if (parsed.data.v > VERSION)
       throw new BackupRefused(`${this.name} is of a newer version of Marina: use that version`);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { Archive } from '../storage/archive.ts';
 import { BackupRefused } from './errors.ts';
@@ -54,13 +55,4 @@ export async function writePrune(archive: Archive, { id, ...content }: Prune): P
 /** Whether all prunes leave a backup what it needs. @param known the prunes that had ended when it began */
 export function isSpared(id: Incarnation, known: readonly Incarnation[], prunes: readonly Prune[]): boolean {
   return prunes.every((prune) => prune.kept.includes(id) || known.includes(prune.id));
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    // The schema refuses it.
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compressedJsonOf } from '../oci/json.ts';
 import { type Incarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { HOLDS, holdKey, idOfHoldKey } from '../storage/paths.ts';
@@ -93,7 +94,7 @@ export async function holdIds(driver: Pick<StoreReader, 'list'>): Promise<Incarn
 export async function readHold(driver: Pick<StoreReader, 'read'>, id: Incarnation): Promise<Hold | undefined> {
   const bytes = await driver.read(holdKey(id));
   if (bytes === undefined) return undefined;
-  const parsed = holdSchema.safeParse(unpacked(bytes));
+  const parsed = holdSchema.safeParse(await compressedJsonOf(bytes));
   if (!parsed.success) throw new HoldUnreadable(id);
   return { ...parsed.data, id, logs: new Map(parsed.data.logs) };
 }
@@ -121,13 +122,4 @@ export class HoldUnreadable extends Error {
 
 function encodeHold(content: HoldContent): Uint8Array {
   return Bun.zstdCompressSync(JSON.stringify(content));
-}
-
-function unpacked(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(Bun.zstdDecompressSync(bytes)));
-  } catch {
-    // The schema refuses it.
-    return undefined;
-  }
 }

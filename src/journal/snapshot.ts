@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compressedJsonOf } from '../oci/json.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import { FOLD_VERSION, RepositoryState } from './fold.ts';
 import type { BlobLink, ManifestRecord } from './state.ts';
@@ -52,7 +53,7 @@ export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Pr
 
 /** @returns undefined for anything but a snapshot of this repository with the current FOLD_VERSION */
 export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): Promise<RepositoryState | undefined> {
-  const json = await unpack(bytes);
+  const json = await compressedJsonOf(bytes);
   const parsed = head.safeParse(json);
   if (!parsed.success || parsed.data.repo !== repo) return undefined;
   const { data } = parsed;
@@ -73,15 +74,6 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
 
 /** The FOLD_VERSION of a snapshot; undefined for bytes that are not a snapshot. */
 export async function foldVersionOf(bytes: Uint8Array): Promise<number | undefined> {
-  const parsed = z.object({ fold: z.int() }).safeParse(await unpack(bytes));
+  const parsed = z.object({ fold: z.int() }).safeParse(await compressedJsonOf(bytes));
   return parsed.success ? parsed.data.fold : undefined;
-}
-
-async function unpack(bytes: Uint8Array): Promise<unknown> {
-  try {
-    return JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)));
-  } catch {
-    // Torn or foreign: the caller falls back to an older snapshot or to slot 1.
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { RepositoryState } from '../journal/fold.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { jsonOf } from '../oci/json.ts';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
@@ -44,7 +45,7 @@ export async function readCompared(
   const { mediaType, size, inc } = record;
   const bytes = size > MAX_MANIFEST_BYTES ? undefined : await reads.driver.read(dataKey(inc));
   if (bytes === undefined) throw await freed(at, digest, inc, reads);
-  const json = parsed(bytes);
+  const json = jsonOf(bytes);
   return { digest, mediaType, size, json, config: await readConfig(json, state, reads) };
 }
 
@@ -55,7 +56,7 @@ async function readConfig(manifest: unknown, state: RepositoryState, { driver }:
   const link = typeof config.digest === 'string' ? state.blob(config.digest as Digest) : undefined;
   if (link === undefined || link.size > MAX_CONFIG_BYTES) return undefined;
   const bytes = await driver.read(dataKey(link.inc));
-  return bytes === undefined ? undefined : parsed(bytes);
+  return bytes === undefined ? undefined : jsonOf(bytes);
 }
 
 async function freed(
@@ -71,14 +72,4 @@ async function freed(
     `garbage collection has freed the bytes of the manifest ${digest} of ${repo}${when}`,
     { digest },
   );
-}
-
-/** @returns undefined for bytes that are no JSON */
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    // A config may be of any type. A manifest of today is JSON; what an older version accepted may not be.
-    return undefined;
-  }
 }

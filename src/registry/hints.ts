@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import {
   type Digest,
   type Incarnation,
@@ -22,13 +23,7 @@ const hint = z.object({ inc: z.string(), size: z.int().nonnegative(), repo: z.st
 export async function readHint(driver: StoreReader, digest: Digest): Promise<Hint | undefined> {
   const bytes = await driver.read(hintKey(digest));
   if (bytes === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-  const parsed = hint.safeParse(json);
+  const parsed = hint.safeParse(jsonOf(bytes));
   if (!parsed.success) return undefined;
   const inc = parseIncarnation(parsed.data.inc);
   const repo = parseRepositoryName(parsed.data.repo);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isAlgorithm, parseDigest } from '../oci/digest.ts';
+import { jsonOf } from '../oci/json.ts';
 import { parseIncarnation, parseRepositoryName, parseUploadId } from '../oci/names.ts';
 import type { Session } from './sessions.ts';
 
@@ -32,12 +33,5 @@ export const sessionRecord = z
 
 /** undefined if the text is not a valid record. */
 export function decodeRecord<T>(schema: z.ZodType<T>, text: string): T | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const parsed = schema.safeParse(json);
-  return parsed.success ? parsed.data : undefined;
+  return schema.safeParse(jsonOf(text)).data;
 }

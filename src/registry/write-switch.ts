@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RegistryError, unreachable } from '../oci/errors.ts';
+import { jsonOf } from '../oci/json.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { READ_ONLY_SWITCH } from '../storage/paths.ts';
 
@@ -34,12 +35,8 @@ export interface SwitchedOn {
 export async function readSwitch(store: Pick<StoreReader, 'read'>): Promise<SwitchedOn | undefined> {
   const bytes = await store.read(READ_ONLY_SWITCH);
   if (bytes === undefined) return undefined;
-  try {
-    const { since, by } = schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-    return { since, by };
-  } catch {
-    return { since: 'unknown', by: undefined };
-  }
+  const { since, by } = schema.safeParse(jsonOf(bytes)).data ?? { since: 'unknown' };
+  return { since, by };
 }
 
 /** @param by the label of who turns it @throws Error if the switch may not have been changed */

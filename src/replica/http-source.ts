@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReplicationSource } from './interface.ts';
 import {
@@ -239,15 +240,6 @@ async function readAll(response: Response): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    // The schema refuses it.
-    return undefined;
-  }
 }
 
 /** @param stop ends the request when the bytes stand still. @throws SourceAway */

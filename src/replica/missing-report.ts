@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { REPLICA_MISSING } from '../storage/paths.ts';
 
@@ -10,13 +11,8 @@ const schema = z.object({ v: z.literal(1), objects: z.int().nonnegative() });
  */
 export async function readMissing(store: Pick<StoreReader, 'read'>): Promise<number | undefined> {
   const bytes = await store.read(REPLICA_MISSING);
-  if (bytes === undefined) return undefined;
-  try {
-    return schema.parse(JSON.parse(new TextDecoder().decode(bytes))).objects;
-  } catch {
-    // A newer version may have written it. Nothing depends on it.
-    return undefined;
-  }
+  // A newer version may have written it in another form. Nothing depends on it.
+  return bytes === undefined ? undefined : schema.safeParse(jsonOf(bytes)).data?.objects;
 }
 
 /** @throws errors of the store */

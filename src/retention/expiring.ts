@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDigest } from '../oci/digest.ts';
+import { jsonOf } from '../oci/json.ts';
 import { type Digest, parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { RETENTION_EXPIRING } from '../storage/paths.ts';
@@ -45,12 +46,7 @@ export async function saveExpiring(driver: Pick<ObjectStore, 'put'>, tags: reado
 /** @returns an empty list before the first run, and for an unreadable object */
 export async function loadExpiring(driver: Pick<StoreReader, 'read'>): Promise<readonly ExpiringTag[]> {
   const bytes = await driver.read(RETENTION_EXPIRING);
-  if (bytes === undefined) return [];
-  try {
-    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data ?? [];
-  } catch {
-    return [];
-  }
+  return bytes === undefined ? [] : (schema.safeParse(jsonOf(bytes)).data ?? []);
 }
 
 /** The announced tags, for lookups. */

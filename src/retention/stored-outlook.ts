@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDigest } from '../oci/digest.ts';
+import { compressedJsonOf } from '../oci/json.ts';
 import { parseRepositoryName, parseTag } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { RETENTION_OUTLOOK } from '../storage/paths.ts';
@@ -79,7 +80,7 @@ export async function encodeOutlook({ repositories, tags, ...rest }: Outlook): P
 
 /** @returns undefined for bytes of another version, or that are damaged */
 export async function decodeOutlook(bytes: Uint8Array): Promise<Outlook | undefined> {
-  const stored = await parsed(bytes);
+  const stored = schema.safeParse(await compressedJsonOf(bytes)).data;
   if (stored === undefined) return undefined;
   const { v: _, repositories, tags, rules, ...rest } = stored;
   const names = repositories.map(([repo]) => repo);
@@ -95,15 +96,6 @@ export async function decodeOutlook(bytes: Uint8Array): Promise<Outlook | undefi
       return repo === undefined ? [] : [{ repo, tag: name, digest, entry, goes: goesAt(at) }];
     }),
   };
-}
-
-async function parsed(bytes: Uint8Array): Promise<z.infer<typeof schema> | undefined> {
-  try {
-    return schema.safeParse(JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)))).data;
-  } catch {
-    // The next computation replaces it.
-    return undefined;
-  }
 }
 
 function numberOf(goes: Goes): number {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from './driver.ts';
 import { FORMAT } from './paths.ts';
@@ -133,14 +134,6 @@ async function readAnyFormat(driver: Pick<StoreReader, 'read'>): Promise<z.infer
   const parsed = format.safeParse(jsonOf(bytes));
   if (parsed.success) return parsed.data;
   throw new StoreRefused('the object `format` of the store cannot be read: is this a Marina store?');
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
 
 const CONTENDERS = 32;

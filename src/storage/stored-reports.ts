@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Key, ObjectStore, StoreReader } from './driver.ts';
 
@@ -90,12 +91,7 @@ export class ReportSeries<R> {
 
 /** @returns undefined also for a report that another version wrote in another form */
 function decode<R>(bytes: Uint8Array | undefined, schema: z.ZodType<R>): R | undefined {
-  if (bytes === undefined) return undefined;
-  try {
-    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
-  } catch {
-    return undefined;
-  }
+  return bytes === undefined ? undefined : schema.safeParse(jsonOf(bytes)).data;
 }
 
 function encode(report: unknown): Uint8Array {

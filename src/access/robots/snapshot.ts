@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../journal/canonical.ts';
 import type { SlotHash } from '../../journal/events.ts';
+import { jsonOf } from '../../oci/json.ts';
 import { expiry, robotName, secretHash } from './events.ts';
 import type { Robot, RobotName } from './robot.ts';
 
@@ -43,13 +44,4 @@ export function decodeRobotsSnapshot(bytes: Uint8Array): RobotsSnapshot | undefi
   const { data } = shape.safeParse(jsonOf(bytes));
   if (data === undefined) return undefined;
   return { ...data, robots: new Map(data.robots.map((each) => [each.name, each])) };
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    // Torn or foreign.
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { SlotHash } from '../../journal/events.ts';
+import { compressedJsonOf } from '../../oci/json.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 
 /** Snapshots of other versions are ignored. */
@@ -38,19 +39,10 @@ export async function encodeNotesSnapshot({ seq, hash, at, reached }: NotesSnaps
 
 /** @returns undefined for anything but a snapshot of this version. It is ignored then: the log is the truth */
 export async function decodeNotesSnapshot(bytes: Uint8Array): Promise<NotesSnapshot | undefined> {
-  const { data } = shape.safeParse(await unpack(bytes));
+  const { data } = shape.safeParse(await compressedJsonOf(bytes));
   return data === undefined ? undefined : { ...data, reached: new Map(data.reached) };
 }
 
 function sorted(reached: ReadonlyMap<RepositoryName, number>): readonly Entry[] {
   return [...reached].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-async function unpack(bytes: Uint8Array): Promise<unknown> {
-  try {
-    return JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)));
-  } catch {
-    // Torn or foreign.
-    return undefined;
-  }
 }

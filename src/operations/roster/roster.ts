@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { jsonOf } from '../../oci/json.ts';
 import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
 import { type RedisCommands, type Reply, type Script, ScriptFailed } from '../../projection/redis/commands.ts';
 import { script } from '../../projection/redis/script.ts';
@@ -108,14 +109,5 @@ export class RedisRoster<T> implements Roster<T> {
       await redis.evaluate(SCRIPTS.forget, this.#keys, []);
       return await redis.evaluate(wanted, this.#keys, args);
     }
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema refuses it.
-    return undefined;
   }
 }

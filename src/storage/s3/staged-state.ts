@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../../oci/json.ts';
 import type { UploadId } from '../../oci/names.ts';
 import type { Key } from '../driver.ts';
 import { isTailKey } from '../paths.ts';
@@ -45,13 +46,7 @@ export function decodeState(upload: UploadId, text: string): StagedState {
 
 /** undefined for anything but a state of that upload, because keys of other uploads must never be read or deleted. */
 function parseState(upload: UploadId, text: string): StagedState | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const parsed = state.safeParse(json);
+  const parsed = state.safeParse(jsonOf(text));
   if (!parsed.success) return undefined;
   const { tail, stale } = parsed.data;
   const keys = tail === undefined ? stale : [...stale, tail.key];
