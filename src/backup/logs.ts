@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hashSlot, type SlotHash } from '../journal/events.ts';
+import { type Batch, decodeBatch, hashSlot, type SlotHash } from '../journal/events.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
 import { jsonOf } from '../oci/json.ts';
 import type { RepositoryName } from '../oci/names.ts';
@@ -58,6 +58,17 @@ export function advance(log: Log, after: LogPosition, bytes: Uint8Array): LogPos
   const { prev, at } = headerOf(log, seq, bytes);
   if (prev !== after.hash) throw brokenSlot(log, seq, `it follows ${prev}, but slot ${after.seq} is ${after.hash}`);
   return { seq, hash: hashSlot(bytes), at };
+}
+
+/**
+ * The batch in a slot of a repository's log.
+ * @throws RegistryError `log-broken` if this version cannot read them, or if they are those of another repository
+ */
+export function batchOf(log: Log & { readonly repo: RepositoryName }, seq: number, bytes: Uint8Array): Batch {
+  const decoded = decodeBatch(bytes);
+  if ('problem' in decoded) throw brokenSlot(log, seq, decoded.problem);
+  if (decoded.batch.repo !== log.repo) throw brokenSlot(log, seq, `it says it is of ${decoded.batch.repo}`);
+  return decoded.batch;
 }
 
 export function brokenSlot(log: Log, seq: number, problem: string): RegistryError {

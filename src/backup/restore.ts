@@ -1,5 +1,4 @@
 import { forEachConcurrently } from '../collection/concurrently.ts';
-import { decodeBatch } from '../journal/events.ts';
 import { RepositoryState } from '../journal/fold.ts';
 import { encodeSnapshot } from '../journal/snapshot.ts';
 import { isSnapshotDue } from '../journal/snapshot-due.ts';
@@ -13,7 +12,7 @@ import { BackupRefused, type Damage, MAX_DAMAGES } from './errors.ts';
 import { blobKey } from './layout.ts';
 import type { Link } from './links.ts';
 import { type CopiedSlot, LogReader } from './log-reader.ts';
-import { brokenSlot, type Log, slotKeyOf } from './logs.ts';
+import { batchOf, type Log, slotKeyOf } from './logs.ts';
 import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
 
 const LOG_CONCURRENCY = 4;
@@ -182,10 +181,7 @@ class RestoreRun {
     let size = 0;
     for await (const slot of this.#reader.slots(log, copy)) {
       if (slot.seq > last) break;
-      const decoded = decodeBatch(slot.bytes);
-      if ('problem' in decoded) throw brokenSlot(log, slot.seq, decoded.problem);
-      if (decoded.batch.repo !== log.repo) throw brokenSlot(log, slot.seq, `it says it is of ${decoded.batch.repo}`);
-      state.apply(decoded.batch, slot.hash);
+      state.apply(batchOf(log, slot.seq, slot.bytes), slot.hash);
       size += slot.bytes.length;
       await visit(slot);
     }

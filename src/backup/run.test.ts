@@ -144,7 +144,7 @@ describe('a backup', () => {
     expect((await contentOf(driver, B)).size).toBe(1);
   });
 
-  test('takes a log anew whose history is another one than that of the last backup', async () => {
+  test('takes a log again whose history is another one than that of the last backup', async () => {
     const open = openRegistry();
     await open.push(A, text('one'));
     const archive = new MemoryArchive();

@@ -1,5 +1,5 @@
 import { forEachConcurrently } from '../collection/concurrently.ts';
-import { decodeBatch, NO_SLOT } from '../journal/events.ts';
+import { NO_SLOT } from '../journal/events.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import type { StoredObject } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
@@ -8,7 +8,7 @@ import type { CutLog, Known } from './cut.ts';
 import { BackupIncomplete, BackupRefused, type Damage, MAX_DAMAGES } from './errors.ts';
 import { type HeldCut, type HoldPorts, takeHeldCut } from './held-cut.ts';
 import { type Link, Links } from './links.ts';
-import { advance, brokenSlot, type Log, type LogPosition, slotKeyOf } from './logs.ts';
+import { advance, batchOf, brokenSlot, type Log, type LogPosition, slotKeyOf } from './logs.ts';
 import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
 import { FrameGatherer, PackWriter } from './pack-writer.ts';
 import type { BackupPlace } from './place.ts';
@@ -22,7 +22,7 @@ const LARGE_BYTES = 1024 * 1024;
 const LARGE_CONCURRENCY = 4;
 /** Slots of one log read concurrently. */
 const READ_AHEAD = 16;
-/** A log that consists of more frames, because it changed between so many backups, is stored anew. */
+/** A log that consists of more frames, because it changed between so many backups, is stored again. */
 const MAX_FRAMES = 256;
 
 export interface BackupProgress {
@@ -179,7 +179,7 @@ class BackupRun {
     for await (const bytes of this.#slots(log, at.seq, seq)) {
       await this.#ports.pace();
       await renew();
-      if (log.kind === 'repository') applyTo(links, log, at.seq + 1, bytes);
+      if (log.kind === 'repository') links.apply(batchOf(log, at.seq + 1, bytes).events);
       at = advance(log, at, bytes);
       await gatherer.add(bytes);
       this.#added.slots++;
@@ -289,14 +289,6 @@ class BackupRun {
 function describeCut({ logs, moment }: HeldCut<KnownLog>): NonNullable<RunReport['cut']> {
   const note = logs.find(({ log }) => log.kind === 'notes')?.seq ?? 0;
   return { moment, note, repositories: logs.filter(({ log }) => log.kind === 'repository').length };
-}
-
-/** @throws RegistryError `log-broken` if this version cannot tell what the slot links */
-function applyTo(links: Links, log: Log & { readonly repo: RepositoryName }, seq: number, bytes: Uint8Array): void {
-  const decoded = decodeBatch(bytes);
-  if ('problem' in decoded) throw brokenSlot(log, seq, decoded.problem);
-  if (decoded.batch.repo !== log.repo) throw brokenSlot(log, seq, `it says it is of ${decoded.batch.repo}`);
-  links.apply(decoded.batch.events);
 }
 
 /** What a backup is, for people. */

@@ -1,5 +1,4 @@
 import { forEachConcurrently } from '../collection/concurrently.ts';
-import { decodeBatch } from '../journal/events.ts';
 import { algorithmOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
@@ -10,7 +9,7 @@ import { BackupRefused } from './errors.ts';
 import { blobKey } from './layout.ts';
 import { type Link, Links } from './links.ts';
 import { isPackRight, LogReader } from './log-reader.ts';
-import { brokenSlot, type Log, labelOf } from './logs.ts';
+import { batchOf, type Log, labelOf } from './logs.ts';
 import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
 import type { BackupName, BackupPlace } from './place.ts';
 
@@ -130,10 +129,7 @@ class Verification {
     try {
       for await (const { seq, bytes } of reader.slots(log, copy)) {
         if (log.kind !== 'repository') continue;
-        const decoded = decodeBatch(bytes);
-        if ('problem' in decoded) throw brokenSlot(log, seq, decoded.problem);
-        if (decoded.batch.repo !== log.repo) throw brokenSlot(log, seq, `it says it is of ${decoded.batch.repo}`);
-        links.apply(decoded.batch.events);
+        links.apply(batchOf(log, seq, bytes).events);
       }
     } catch (error) {
       if (!isDamage(error)) throw error;

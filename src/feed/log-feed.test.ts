@@ -361,7 +361,7 @@ describe('a reader that sees nothing', () => {
   test('gets pages that end between two notes', async () => {
     await writeNotes(NOTES, 1);
     await withSlowFilter(6_000, async (includes) => {
-      // Memory for names does not help here: each page asks anew.
+      // Memory for names does not help here: each page asks again.
       const options = { filter: { includes, types: undefined }, limit: 10, signal: SIGNAL };
       const page = await feed.page(await feed.start({ kind: 'beginning' }), options);
       expect([page.changes, page.more]).toEqual([[], true]);

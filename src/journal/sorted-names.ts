@@ -1,3 +1,5 @@
+import { firstNotBelow } from './sorted-set.ts';
+
 /** A set of names that can be paged in ASCII order. Names arrive in any order and are sorted on first use. */
 export class SortedNames<T extends string> {
   #sorted: T[] | undefined;
@@ -12,14 +14,14 @@ export class SortedNames<T extends string> {
   added(name: T): void {
     const sorted = this.#sorted;
     if (sorted === undefined) return;
-    sorted.splice(this.#firstNotBelow(sorted, name), 0, name);
+    sorted.splice(firstNotBelow(sorted, name), 0, name);
   }
 
   /** Must be called after an existing name was removed. */
   removed(name: T): void {
     const sorted = this.#sorted;
     if (sorted === undefined) return;
-    const index = this.#firstNotBelow(sorted, name);
+    const index = firstNotBelow(sorted, name);
     if (sorted[index] === name) sorted.splice(index, 1);
   }
 
@@ -33,20 +35,8 @@ export class SortedNames<T extends string> {
     // Names are ASCII: the default order of strings is the order of their bytes.
     this.#sorted ??= [...this.#all()].sort();
     const sorted = this.#sorted;
-    let start = after === undefined ? 0 : this.#firstNotBelow(sorted, after);
+    let start = after === undefined ? 0 : firstNotBelow(sorted, after);
     if (after !== undefined && sorted[start] === after) start++;
     return { names: sorted.slice(start, start + limit), more: start + limit < sorted.length };
-  }
-
-  #firstNotBelow(sorted: readonly T[], name: string): number {
-    let low = 0;
-    let high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const candidate = sorted[middle];
-      if (candidate !== undefined && candidate < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

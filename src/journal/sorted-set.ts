@@ -66,7 +66,8 @@ export class SortedSet<T extends string> implements Iterable<T> {
   }
 }
 
-function firstNotBelow(sorted: readonly string[], name: string): number {
+/** The index at which a name is, or would be inserted. */
+export function firstNotBelow(sorted: readonly string[], name: string): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

@@ -38,7 +38,7 @@ export interface MarkedNamesPorts {
   readonly now: () => number;
 }
 
-/** A longer list of names is read anew each time. */
+/** A longer list of names is read again each time. */
 const MAX_KEPT = 100_000;
 /** For how long a list serves moments that are not over, in milliseconds. */
 const NEW_MS = 30_000;

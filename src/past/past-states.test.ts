@@ -179,7 +179,7 @@ describe('reading the past', () => {
     expect(driver.reads).toBeLessThan(600);
   });
 
-  test('that is the present is read anew after a failure', async () => {
+  test('that is the present is read again after a failure', async () => {
     const { driver, states } = await open(tagged(3));
     const read = spyOn(driver, 'read').mockRejectedValueOnce(new Error('the disk fails'));
     const [first, second] = await Promise.allSettled([states.at(REPO, undefined), states.at(REPO, undefined)]);

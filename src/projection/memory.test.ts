@@ -61,8 +61,8 @@ describe('with too little memory', () => {
           await scheduler.waitFor(Promise.all(plan.map((each, number) => client(projection, number, each))));
           for (const repo of REPOSITORIES) {
             expect(await scheduler.waitFor(tagsOf(projection, repo))).toEqual(sentTo(repo, plan));
-            const anew = openProjection(driver, { budget });
-            expect(await scheduler.waitFor(tagsOf(anew, repo))).toEqual(sentTo(repo, plan));
+            const reopened = openProjection(driver, { budget });
+            expect(await scheduler.waitFor(tagsOf(reopened, repo))).toEqual(sentTo(repo, plan));
           }
         },
       ),

@@ -46,7 +46,7 @@ describe('the switch', () => {
     expect(await readSwitch(driver)).toBeUndefined();
   });
 
-  test('is read anew by a look that must not share a read in progress', async () => {
+  test('is read again by a look that must not share a read in progress', async () => {
     const { driver, writes } = await openSwitch();
     const { read } = driver;
     const first = Promise.withResolvers<undefined>();

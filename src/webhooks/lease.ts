@@ -98,7 +98,7 @@ export class Leases {
     const record: LeaseRecord = { v: 1, holder: newId(), beat: 0, isReleased: false };
     const begun = this.#instant();
     if (!(await this.#create(key, record))) return undefined;
-    // A former holder deletes old terms, so a slow process can create one anew. Then a later one exists.
+    // A former holder deletes old terms, so a slow process can create one again. Then a later one exists.
     const terms = await this.#terms();
     if (terms.some((other) => other > term)) return undefined;
     await driver.delete(terms.filter((other) => other < term).map(webhookLeaseKey));

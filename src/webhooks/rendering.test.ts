@@ -25,7 +25,7 @@ test.each(FORMAT_NAMES)('%s is rendered once for those who deliver the same chan
   expect(rendered(format, [...some], REGISTRY)).toBe(once);
 });
 
-test('other changes, another registry or another format is rendered anew', () => {
+test('other changes, another registry or another format is rendered again', () => {
   const texts = [
     rendered('distribution', CHANGES, REGISTRY),
     rendered('distribution', [FIRST, ...REST.slice(1)], REGISTRY),

@@ -24,7 +24,7 @@ interface World {
   readonly changes: readonly Change[];
   readonly answer: (message: Message, count: number) => Outcome;
   readonly stored?: WebhookState | undefined;
-  /** Fails with it until the runner begins anew. */
+  /** Fails with it until the runner begins again. */
   readonly lost?: RegistryError;
   /** How many deliveries end the test. */
   readonly until: number;

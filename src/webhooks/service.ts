@@ -171,7 +171,7 @@ export class WebhookService {
     for (const [name, { webhook, stop }] of this.#running)
       if (wanted.get(name)?.version !== webhook.version) stop.abort();
     for (const webhook of wanted.values()) {
-      // One that has changed starts anew when its runner has stored how far it got.
+      // One that has changed starts again when its runner has stored how far it got.
       if (this.#running.has(webhook.name)) continue;
       this.#running.set(webhook.name, this.#begin(webhook, parts, signal));
     }

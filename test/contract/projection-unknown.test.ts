@@ -56,11 +56,11 @@ test('in memory: 1,000 unknown names cost no store request, after one listing', 
   expect(calls).toEqual([]);
   for (const repo of REAL) expect(await tagsOf(projection, repo)).toEqual(['x']);
   // The first read starts the listing, and does not wait for it.
-  const anew = openProjection(driver);
-  await readAll(anew, NAMES[0] as RepositoryName);
+  const reopened = openProjection(driver);
+  await readAll(reopened, NAMES[0] as RepositoryName);
   await Bun.sleep(1);
   calls.length = 0;
-  for (const repo of NAMES) await readAll(anew, repo);
+  for (const repo of NAMES) await readAll(reopened, repo);
   expect(calls).toEqual([]);
 });
 

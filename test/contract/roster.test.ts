@@ -90,7 +90,7 @@ test('leaves out what another program wrote, and says so once for each look', as
   expect(malformed).toHaveLength(1);
 });
 
-test.each([0, 1])('begins anew where key %i has a value of another type', async (index) => {
+test.each([0, 1])('begins again where key %i has a value of another type', async (index) => {
   const { roster, malformed, heard, said } = await openRoster();
   const key = [heard, said][index] ?? '';
   await roster.announce(newId(), 'before');

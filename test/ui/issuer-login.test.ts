@@ -134,7 +134,7 @@ describe('a person who logs in with an issuer', () => {
     const before = issuer.logins.authentication;
     issuer.logins.authentication = ['client_secret_post'];
     try {
-      // Endpoints are remembered, so another registry looks at them anew.
+      // Endpoints are remembered, so another registry looks at them again.
       const { PUBLIC_HOSTS: _, ...env } = files.env;
       const second = await startServer({ ...env, THREADS: '1' });
       issuer.logins.clients[0]?.redirectUris.push(second.url + DONE);

@@ -92,7 +92,7 @@ describe('a log-in with an issuer', () => {
     await eventually(() => expect((issuer.asked[CONFIGURATION] ?? 0) - before).toBe(2));
   });
 
-  test('reads the secret anew each time, and says which file has none', async () => {
+  test('reads the secret again each time, and says which file has none', async () => {
     const [first, second] = [await begin(), await begin()];
     rmSync(secretFile);
     expect(await finish(first)).toEqual({

@@ -105,7 +105,7 @@ describe('of many objects', () => {
     expect(await listed(folder)).toEqual([...keys, ...odd].sort((a, b) => (a < b ? -1 : 1)));
   });
 
-  test('what was removed while the write-ahead log told of it does not come back', async () => {
+  test('a removal of which only the record in the write-ahead log was synced is not undone', async () => {
     // Few: all must be done within the five seconds after which the log retires its file.
     const { folder, keys } = await filled(100);
     const kept = keys.filter((_, n) => n % 10 === 0);

@@ -118,7 +118,7 @@ export class Scene {
     if (focus === undefined || chosen === undefined) return places;
     this.#magnify(places.parts, chosen);
     this.#magnify(places.repositories, chosen);
-    // Its parts are laid out anew: what was narrow in a narrow box need not be so in the whole picture.
+    // Its parts are laid out again: what was narrow in a narrow box need not be so in the whole picture.
     const first = this.#owners.indexOf(focus);
     const repository = this.#map.repositories.find(({ name }) => name === chosen.name);
     const laid = repository === undefined ? [] : layOutParts(repository, this.#width, this.#height);

@@ -22,7 +22,7 @@ const steps = fc.array(
       weight: 4,
       arbitrary: fc.record({
         // lost: the settled state was never saved, so the session is as before.
-        kind: fc.constantFrom('settle' as const, 'hold again' as const, 'lost' as const, 'begin anew' as const),
+        kind: fc.constantFrom('settle' as const, 'hold again' as const, 'lost' as const, 'begin again' as const),
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const) }) },
@@ -90,7 +90,7 @@ export function stagedContract(store: Store): void {
                 if (step.kind === 'hold again') {
                   upload.save(progress);
                   kept = bytes;
-                } else if (step.kind === 'begin anew') {
+                } else if (step.kind === 'begin again') {
                   upload.size = 0;
                   kept = new Uint8Array();
                 }

@@ -14,13 +14,13 @@ export interface Walked {
 
 /**
  * Checks that slots are contiguous from 1, each with the hash of the previous one, and that the folder contains only slots.
- * @param anew from slot 1, even if earlier walks have checked these slots
+ * @param fromStart walks from slot 1, even if earlier walks have checked these slots
  */
-export async function walkChain(driver: StoreReader, name: string, walked: Walked, anew = false): Promise<void> {
+export async function walkChain(driver: StoreReader, name: string, walked: Walked, fromStart = false): Promise<void> {
   const repository = parseRepositoryName(name);
   if (repository === undefined) throw new Fault(`${name} is not a repository name`);
   const known = walked.heads.get(name);
-  let { seq, hash } = known === undefined || anew ? { seq: 0, hash: NO_SLOT } : known;
+  let { seq, hash } = known === undefined || fromStart ? { seq: 0, hash: NO_SLOT } : known;
   for (;;) {
     const slot = await readSlot(driver, repository, seq + 1);
     if (slot === undefined) break;
@@ -28,7 +28,7 @@ export async function walkChain(driver: StoreReader, name: string, walked: Walke
     ({ seq } = slot.batch);
     ({ hash } = slot);
     walked.slots++;
-    if (anew && seq === known?.seq && hash !== known.hash) throw new Fault(`slot ${seq} of ${name} has changed`);
+    if (fromStart && seq === known?.seq && hash !== known.hash) throw new Fault(`slot ${seq} of ${name} has changed`);
   }
   if (known !== undefined && seq < known.seq)
     throw new Fault(`the log of ${name} ended at ${known.seq}, now at ${seq}`);

@@ -68,7 +68,7 @@ test('of objects that were created in order, a power cut leaves those before any
   }
 });
 
-test('what is there is made anew: it may be in the page cache alone, refused by the disk', async () => {
+test('what is there is made again: it may be in the page cache alone, refused by the disk', async () => {
   const folder = await openTemporaryFolder();
   try {
     const { driver } = folder;

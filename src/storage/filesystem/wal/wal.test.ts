@@ -131,7 +131,7 @@ describe('after a power cut', () => {
     }
   });
 
-  test('what was removed does not come back, and what was made anew since has its last bytes', async () => {
+  test('what was removed does not come back, and what was made again since has its last bytes', async () => {
     const folder = await openTemporaryFolder();
     try {
       const { driver } = folder;
@@ -252,7 +252,7 @@ describe('the files of the log', () => {
   });
 });
 
-test('an object is held from when it was told of until its file goes, not before its record is synced, nor once its removal is told of', async () => {
+test('an object is held once its record is synced, until its removal is or the log is closed', async () => {
   const root = temporaryFolder('wal');
   const diskSync = new DiskSync(fatal);
   const wal = new WriteAheadLog({ folder: root, diskSync, fileSystem: new FileSystem(root), fatal });

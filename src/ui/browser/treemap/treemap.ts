@@ -9,7 +9,7 @@ const GOING_MS = 420;
 const MAX_NAME = 80;
 
 /**
- * A figure with `data-treemap` is drawn anew, with the thousands of parts that are at that address: a click on a repository goes into it.
+ * A figure with `data-treemap` is drawn again, with the thousands of parts that are at that address: a click on a repository goes into it.
  * If they cannot be loaded, the figure stays as the server has drawn it.
  */
 export function drawTreemap(): void {
