@@ -67,6 +67,8 @@ function issuerIn(der: Uint8Array): string | undefined {
 function octetsAt(bytes: Buffer, at: number, tag: number): Buffer | undefined {
   if (bytes[at] !== tag) return undefined;
   const first = bytes[at + 1] ?? 0;
-  const [start, length] = first < 0x80 ? [at + 2, first] : first === 0x81 ? [at + 3, bytes[at + 2] ?? 0] : [0, 0];
+  // A first byte of 0x81 says that the length is in the next one.
+  if (first > 0x81 || first === 0x80) return undefined;
+  const [start, length] = first === 0x81 ? [at + 3, bytes[at + 2] ?? 0] : [at + 2, first];
   return length === 0 || start + length > bytes.length ? undefined : bytes.subarray(start, start + length);
 }

@@ -18,12 +18,15 @@ export function readmeIn(annotations: Fields, labels: Fields): Readme | undefine
 }
 
 function readmeOf(texts: Fields, from: Readme['from']): Readme | undefined {
-  const own = texts[OWN];
-  const documentation = texts[DOCUMENTATION];
-  const whole = typeof own === 'string' ? own : isInline(documentation) ? documentation : undefined;
+  const whole = wholeReadme(texts);
   if (whole === undefined || whole === '') return undefined;
   const text = readmeText(whole);
   return { text, from, isCut: text.length < whole.length };
+}
+
+function wholeReadme({ [OWN]: own, [DOCUMENTATION]: documentation }: Fields): string | undefined {
+  if (typeof own === 'string') return own;
+  return isInline(documentation) ? documentation : undefined;
 }
 
 function isInline(text: unknown): text is string {

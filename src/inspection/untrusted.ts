@@ -66,8 +66,8 @@ export function writtenCountOf(value: unknown): number | undefined {
 
 /** A time in ISO 8601, or a number of seconds, as ISO 8601 in UTC. */
 export function timeOf(value: unknown): string | undefined {
-  const milliseconds = typeof value === 'number' ? value * 1_000 : typeof value === 'string' ? Date.parse(value) : NaN;
-  const date = new Date(milliseconds);
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined;
+  const date = new Date(typeof value === 'number' ? value * 1_000 : value);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 

@@ -99,9 +99,9 @@ export class Storage {
     pulledAt: PulledAt | undefined,
   ): StorageReport['oldest'] {
     const { repository, oldest, oldestIn } = this.#statements;
-    const only = repo === undefined ? undefined : (repository.get({ name: repo })?.id ?? 0);
     const isFew = !visible.isAll && tags <= MAX_TAGS;
-    const ids = only !== undefined ? [only] : isFew ? [...visible.ids] : undefined;
+    const visibleIds = isFew ? [...visible.ids] : undefined;
+    const ids = repo === undefined ? visibleIds : [repository.get({ name: repo })?.id ?? 0];
     // Pulls change the order, so more tags are compared than are listed.
     const limit = pulledAt === undefined ? MAX_LISTED : MAX_COMPARED;
     const rows = ids === undefined ? oldest.iterate() : oldestIn.all({ repos: JSON.stringify(ids), limit });

@@ -142,7 +142,8 @@ export async function requireWritableStore(
   const mark = await readReplicaMark(reader);
   if (mark !== undefined && mark.promoted === undefined)
     requireWritable('replica', { source: mark.source, redirects: false });
-  requireWritable(readOnly ? 'read-only' : (await readSwitch(reader)) === undefined ? 'writable' : 'paused');
+  if (readOnly) requireWritable('read-only');
+  if ((await readSwitch(reader)) !== undefined) requireWritable('paused');
 }
 
 /** The position of the switch, for the operator. `since` is ISO 8601, or `unknown` if it cannot be read. */

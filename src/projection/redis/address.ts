@@ -59,7 +59,7 @@ export function parseRedisUrl(text: string): RedisAddress | undefined {
 /** For logs: without passwords. */
 export function describeAddress({ kind, hosts, tls, master }: RedisAddress): string {
   const places = hosts.map(({ host, port }) => `${host}:${port}`).join(',');
-  const scheme = `${tls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`;
+  const scheme = (tls ? 'rediss' : 'redis') + (kind === 'single' ? '' : `+${kind}`);
   return `${scheme}://${places}${master === '' ? '' : `/${master}`}`;
 }
 
