@@ -4,17 +4,7 @@ import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
 import { getOperations, giveOrder } from './api/operations-handlers.ts';
-import {
-  getPins,
-  getRepositories,
-  getRetention,
-  getRetentionOutlook,
-  getSharers,
-  getStorage,
-  getTags,
-  getTotals,
-  searchAll,
-} from './api/overview-handlers.ts';
+import { getRepositories, getSharers, getStorage, getTags, getTotals, searchAll } from './api/overview-handlers.ts';
 import {
   getReplication,
   getReplicationCollection,
@@ -25,6 +15,7 @@ import {
   getReplicationRepositories,
   getReplicationSlots,
 } from './api/replication-handlers.ts';
+import { getPins, getRetention, getRetentionOutlook } from './api/retention-handlers.ts';
 import type { HandlerPorts, RequestContext } from './context.ts';
 import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';

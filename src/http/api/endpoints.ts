@@ -6,18 +6,9 @@ import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
 import { OPERATIONS_ENDPOINTS } from './operations-endpoints.ts';
-import {
-  pins,
-  repositories,
-  retention,
-  retentionOutlook,
-  search,
-  sharers,
-  storage,
-  tags,
-  totals,
-} from './overview-endpoints.ts';
+import { repositories, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
 import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
+import { pins, retention, retentionOutlook } from './retention-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
 const MAX_PAGE = 1_000;
@@ -80,7 +71,7 @@ export const repositoryDiff = endpoint({
         z.strictObject({ tag: z.string(), from: field.digest.optional(), to: field.digest.optional() }),
       ).describe('`from` is absent for a tag that is new, `to` for one that is gone.'),
       manifests: z.strictObject({ added: counted(manifestSummary()), gone: counted(manifestSummary()) }),
-      blobs: z.strictObject({ added: field.bytes, gone: field.bytes }).describe('Numbers of blobs.'),
+      blobs: z.strictObject({ added: field.wholeNumber, gone: field.wholeNumber }).describe('Numbers of blobs.'),
     }),
     z.strictObject({
       kind: z.literal('manifests'),
@@ -92,7 +83,7 @@ export const repositoryDiff = endpoint({
       fields: z
         .array(z.strictObject({ field: z.string(), from: z.string().optional(), to: z.string().optional() }))
         .describe('Fields of the manifests, and of their configs below `config`. Values that are not texts are JSON.'),
-      bytes: z.strictObject({ same: field.bytes, added: field.bytes, gone: field.bytes }),
+      bytes: z.strictObject({ same: field.wholeNumber, added: field.wholeNumber, gone: field.wholeNumber }),
     }),
   ]),
   errors: [404],
@@ -116,7 +107,7 @@ export const repository = endpoint({
     repository: z.string(),
     seq: field.seq,
     time: field.time.optional().describe('Time of that slot.'),
-    counts: z.strictObject({ tags: field.bytes, manifests: field.bytes, blobs: field.bytes }),
+    counts: z.strictObject({ tags: field.wholeNumber, manifests: field.wholeNumber, blobs: field.wholeNumber }),
     bytes: field.bytes.describe('Of all blobs and manifests, each once.'),
     tags: page(z.strictObject({ tag: z.string(), digest: field.digest, set: field.time })),
     manifests: page(

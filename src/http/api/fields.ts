@@ -115,5 +115,6 @@ export const contentKind = z
   .describe('What it is to people, judged by its media types.');
 export const digest = z.string().describe('A digest, such as sha256:….');
 export const time = z.string().describe('ISO 8601, UTC.');
-export const bytes = z.int().nonnegative();
+export const wholeNumber = z.int().nonnegative();
+export const bytes = wholeNumber;
 export const seq = z.int().nonnegative().describe('Number of a slot of the log; 0 before the first one.');

@@ -35,7 +35,7 @@ const documents = z.strictObject({
           .optional(),
         key: optionalText.describe('Which key signed, as the signature claims, if there is no certificate.'),
         signedAt: field.time.optional().describe('As the entry in the transparency log claims.'),
-        logIndex: field.bytes.optional(),
+        logIndex: field.wholeNumber.optional(),
         signedDigest: optionalText,
         signedReference: optionalText,
         claims: named,
@@ -50,7 +50,7 @@ const documents = z.strictObject({
       created: field.time.optional(),
       tools: texts,
       packages: z.array(packageItem).describe('The first 1,000.'),
-      count: field.bytes.describe('Packages that were read, at most 20,000.'),
+      count: field.wholeNumber.describe('Packages that were read, at most 20,000.'),
       isCut: z.boolean().describe('Whether it has packages that were not read.'),
     }),
   ),
@@ -202,10 +202,10 @@ export const packages = endpoint({
   }),
   answer: z.strictObject({
     packages: z.array(packageItem),
-    count: field.bytes.describe('Of all packages that match.'),
-    sboms: field.bytes.describe('Bills of materials that were read.'),
+    count: field.wholeNumber.describe('Of all packages that match.'),
+    sboms: field.wholeNumber.describe('Bills of materials that were read.'),
     isCut: z.boolean().describe('Whether there are packages that were not read.'),
-    next: field.bytes.optional().describe('`after` of the next page; absent on the last one.'),
+    next: field.wholeNumber.optional().describe('`after` of the next page; absent on the last one.'),
   }),
   errors: [404],
 });
@@ -258,7 +258,7 @@ export const comparison = endpoint({
       )
       .describe('The images of indexes by platform, without attestations.'),
     fields: z.array(z.strictObject({ field: z.string(), from: optionalText, to: optionalText })),
-    bytes: z.strictObject({ same: field.bytes, added: field.bytes, gone: field.bytes }),
+    bytes: z.strictObject({ same: field.wholeNumber, added: field.wholeNumber, gone: field.wholeNumber }),
     packages: z
       .strictObject({
         items: z.array(
@@ -269,8 +269,8 @@ export const comparison = endpoint({
             to: optionalText.describe('Version.'),
           }),
         ),
-        count: field.bytes.describe('Of all changes; at most 1,000 are listed.'),
-        same: field.bytes,
+        count: field.wholeNumber.describe('Of all changes; at most 1,000 are listed.'),
+        same: field.wholeNumber,
       })
       .optional()
       .describe('Absent unless both have a bill of materials.'),

@@ -59,14 +59,14 @@ export const search = endpoint({
       )
       .describe('The best first.'),
     counts: z.strictObject({
-      repositories: field.bytes,
-      tags: field.bytes,
-      digests: field.bytes,
-      labels: field.bytes,
+      repositories: field.wholeNumber,
+      tags: field.wholeNumber,
+      digests: field.wholeNumber,
+      labels: field.wholeNumber,
     }),
     isCut: z.boolean().describe('Whether there are so many that not all were ranked.'),
     isComplete,
-    next: field.bytes.optional().describe('`after` of the next page; absent on the last one.'),
+    next: field.wholeNumber.optional().describe('`after` of the next page; absent on the last one.'),
   }),
   errors: [],
 });
@@ -89,7 +89,7 @@ export const repositories = endpoint({
       z.strictObject({
         name,
         description: optionalText,
-        tags: field.bytes,
+        tags: field.wholeNumber,
         bytes: field.bytes.describe('Of all its blobs and manifests.'),
         shared: field.bytes
           .optional()
@@ -97,7 +97,7 @@ export const repositories = endpoint({
             'Of those that another repository has, too, as far as the caller may see; absent if there are too many.',
           ),
         pushed: z.strictObject({ at: field.time, by: optionalText }).optional(),
-        pushes: z.array(field.bytes).describe('Pushes on each of the last 30 days, in UTC, the oldest first.'),
+        pushes: z.array(field.wholeNumber).describe('Pushes on each of the last 30 days, in UTC, the oldest first.'),
       }),
     ),
     isComplete,
@@ -136,10 +136,10 @@ export const tags = endpoint({
         badges: z.strictObject({ signed: z.boolean(), sbom: z.boolean(), attested: z.boolean() }),
       }),
     ),
-    count: field.bytes.describe('How many match.'),
-    folded: field.bytes.describe('How many were left out because they attach something.'),
+    count: field.wholeNumber.describe('How many match.'),
+    folded: field.wholeNumber.describe('How many were left out because they attach something.'),
     isComplete,
-    next: field.bytes.optional().describe('`after` of the next page; absent on the last one.'),
+    next: field.wholeNumber.optional().describe('`after` of the next page; absent on the last one.'),
   }),
   errors: [404],
 });
@@ -152,12 +152,12 @@ export const totals = endpoint({
   params: noParameters,
   query: noParameters,
   answer: z.strictObject({
-    repositories: field.bytes,
-    tags: field.bytes,
+    repositories: field.wholeNumber,
+    tags: field.wholeNumber,
     bytes: field.bytes.describe('As if nothing were shared.'),
     stored: field.bytes.optional().describe('Each blob and manifest once; absent if there are too many to find out.'),
     garbage: z
-      .strictObject({ objects: field.bytes, bytes: field.bytes, at: field.time })
+      .strictObject({ objects: field.wholeNumber, bytes: field.bytes, at: field.time })
       .optional()
       .describe('What the last collection left for a later one. Only for callers who may list all repositories.'),
     isComplete,
@@ -168,11 +168,11 @@ export const totals = endpoint({
 const part = z.strictObject({
   digest: field.digest,
   bytes: field.bytes,
-  sharedWith: field.bytes
+  sharedWith: field.wholeNumber
     .optional()
     .describe('Other repositories that have it, counted up to 100; absent if finding out would take too long.'),
 });
-const rest = z.strictObject({ count: field.bytes, bytes: field.bytes });
+const rest = z.strictObject({ count: field.wholeNumber, bytes: field.bytes });
 
 export const storage = endpoint({
   kind: 'api-storage',
@@ -226,133 +226,5 @@ export const sharers = endpoint({
   params: z.strictObject({ repo: field.repo, digest: field.digestParameter }),
   query: noParameters,
   answer: z.strictObject({ repositories: z.array(name), more: z.boolean() }),
-  errors: [404],
-});
-
-const optionalTime = field.time.optional();
-
-export const retention = endpoint({
-  kind: 'api-retention',
-  path: '/api/v1/repositories/{repo}/retention',
-  summary: 'Why the rule of a repository keeps its tags, and what goes when',
-  description:
-    'As RETENTION_FILE says now. Those that go first come first. A pushed or pulled tag may be kept for longer, and a newer tag may end what `newest` keeps.',
-  params: z.strictObject({ repo: field.repo }),
-  query: z.strictObject({
-    q: field.search.optional().describe('Only tags that have this text, in any case.'),
-    after: field.offset,
-    n: field.count(100, MAX_TAGS),
-  }),
-  answer: z.strictObject({
-    repository: name,
-    rule: optionalText.describe('Absent if no rule applies: then nothing is deleted.'),
-    tags: z.array(
-      z.strictObject({
-        tag: z.string(),
-        digest: field.digest,
-        pushed: field.time,
-        immutable: z.boolean(),
-        kept: z.boolean().describe('Whether a run now would keep it.'),
-        keptBy: z.array(
-          z.strictObject({
-            entry: field.bytes.describe('Number of the entry of `keep` in the rule, from 1.'),
-            which: z.enum(['all', 'newest', 'pushed-within', 'pulled-within']),
-            until: optionalTime.describe('Absent if no time ends it.'),
-          }),
-        ),
-        until: optionalTime.describe('After which time it goes; absent if no time ends it.'),
-      }),
-    ),
-    count: field.bytes.describe('How many tags match.'),
-    going: field.bytes.describe('How many of them a run now would delete.'),
-    untagged: z
-      .strictObject({
-        manifests: z.array(z.strictObject({ digest: field.digest, since: field.time, bytes: field.bytes })),
-        count: field.bytes,
-        bytes: field.bytes,
-      })
-      .describe('Untagged manifests that a run now would delete; at most 100 are listed.'),
-    next: field.bytes.optional().describe('`after` of the next page; absent on the last one.'),
-  }),
-  errors: [404],
-});
-
-const entry = z.strictObject({
-  tags: z.array(z.string()).describe('Globs.'),
-  keeps: z.enum(['all', 'newest', 'pushed-within', 'pulled-within']),
-  count: field.bytes.optional().describe('Of `newest`.'),
-  milliseconds: field.bytes.optional().describe('Of `pushed-within` and `pulled-within`.'),
-  tagsKept: field.bytes.describe('How many tags it keeps; several entries may keep the same tag.'),
-});
-
-export const retentionOutlook = endpoint({
-  kind: 'api-retention-outlook',
-  path: '/api/v1/retention',
-  summary: 'What retention takes next from all repositories, and what each rule keeps',
-  description:
-    'Of the repositories that the caller may list, as it was found out at `computed`: by the last run of retention, or by a look in the background, which a request starts if the last one is older than ten minutes. Absent parts were never found out, or no rule deletes.',
-  params: noParameters,
-  query: z.strictObject({ n: field.count(100, MAX_TAGS) }),
-  answer: z.strictObject({
-    hasRules: z.boolean().describe('Whether a rule deletes anything.'),
-    computed: optionalTime,
-    rules: z.array(
-      z.strictObject({
-        name,
-        repositories: field.bytes,
-        tags: field.bytes,
-        going: field.bytes.describe('Tags that a run deletes.'),
-        immutable: field.bytes,
-        keep: z.array(entry).optional().describe('Absent if the rule keeps all tags.'),
-        untagged: z
-          .strictObject({ count: field.bytes, bytes: field.bytes })
-          .describe('Manifests without a tag that a run deletes.'),
-      }),
-    ),
-    tags: z
-      .array(
-        z.strictObject({
-          repository: name,
-          tag: z.string(),
-          digest: field.digest,
-          goes: z
-            .enum(['now', 'at', 'push'])
-            .describe('`now`: by the next run. `push`: when another tag that its entry names is pushed.'),
-          at: optionalTime,
-          rule: name,
-          entry: field.bytes.optional().describe('Number of the entry of `keep` that keeps it until then, from 1.'),
-        }),
-      )
-      .describe('Those that go first, at most ten of each repository.'),
-    more: z.boolean(),
-  }),
-  errors: [],
-});
-
-export const pins = endpoint({
-  kind: 'api-pins',
-  path: '/api/v1/repositories/{repo}/pins',
-  summary: 'What is kept of a repository whatever is deleted',
-  description:
-    'Its own pins, and for callers who may administer the registry those of several repositories. A pin keeps what the repository had at a moment until it ends.',
-  params: z.strictObject({ repo: field.repo }),
-  query: noParameters,
-  answer: z.strictObject({
-    repository: name,
-    pins: z
-      .array(
-        z.strictObject({
-          id: z.string(),
-          name,
-          moment: field.time,
-          created: field.time,
-          until: field.time,
-          by: z.string(),
-          repositories: field.bytes.describe('How many repositories it keeps.'),
-        }),
-      )
-      .describe('The newest first.'),
-    unreadable: field.bytes.describe('Pins that this version cannot read.'),
-  }),
   errors: [404],
 });
