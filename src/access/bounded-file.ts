@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { codeOf } from '../system/error-code.ts';
 
 export const NO_FILE = 'there is no such file';
 
@@ -15,7 +16,7 @@ export async function readBoundedFile(path: string, maxBytes: number): Promise<B
     const bytes = about.size > maxBytes ? undefined : await readFile(path);
     return bytes === undefined || bytes.length > maxBytes ? `it is longer than ${maxBytes} bytes` : bytes;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === 'ENOENT') return NO_FILE;
     // The message of a system error repeats the path.
     return `it cannot be read (${code ?? String(error)})`;

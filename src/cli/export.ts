@@ -9,7 +9,7 @@ import { foldLog, READ_AHEAD } from '../journal/log.ts';
 import { requireDigest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Reference } from '../registry/interface.ts';
-import { codeOf } from '../storage/filesystem/system-errors.ts';
+import { codeOf } from '../system/error-code.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { type OpenStore, requireRepository, requireTag } from './open-store.ts';
 import { count, type Output } from './output.ts';

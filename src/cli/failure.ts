@@ -1,7 +1,7 @@
 import { ConfigError } from '../config.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
-import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { StoreRefused } from '../storage/prepare.ts';
+import { codeOf } from '../system/error-code.ts';
 import { OutputClosed } from './output.ts';
 
 /** Exit codes, which scripts rely on. */

@@ -5,8 +5,8 @@ import { hasAccount, withAccount, withoutAccount } from '../access/passwords/htp
 import { hashNewPassword, problemOfPassword } from '../access/passwords/new-password.ts';
 import { describeHash } from '../access/passwords/password-hash.ts';
 import { type Config, ConfigError } from '../config.ts';
-import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { editFile, FileBusy } from '../system/edited-file.ts';
+import { codeOf } from '../system/error-code.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { type Output, printable } from './output.ts';
 import { type PasswordSource, readNewPassword } from './password-prompt.ts';

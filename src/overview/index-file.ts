@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf } from '../storage/filesystem/system-errors.ts';
+import { codeOf } from '../system/error-code.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../system/private-files.ts';
 import { createIndex } from './schema.ts';
 

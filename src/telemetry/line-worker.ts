@@ -1,5 +1,6 @@
 /* The writing thread. It may block on a slow reader of the log, which a serving thread must not. */
 import { writeSync } from 'node:fs';
+import { codeOf } from '../system/error-code.ts';
 import { COMPLETED, SharedBuffers, SUBMITTED, type WriterStart } from './line-protocol.ts';
 
 declare const self: { onmessage: ((event: { data: WriterStart }) => void) | null };
@@ -21,7 +22,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
       written += writeSync(fd, bytes, written);
       lastByte = bytes[written - 1] ?? NEWLINE;
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) {
+      if (codeOf(error) !== 'EAGAIN') {
         lost = true;
         return;
       }

@@ -3,7 +3,7 @@ import { type Config, ConfigError } from '../config.ts';
 import type { PublicAddress } from '../http/public-address.ts';
 import type { createServer } from '../http/server.ts';
 import { type ListenAddress, serveMetrics, serveRedirects } from '../http/side-servers.ts';
-import { codeOf } from '../storage/filesystem/system-errors.ts';
+import { codeOf } from '../system/error-code.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { TlsFront } from '../tls/tls-front.ts';

@@ -6,8 +6,8 @@ import { decodeSnapshot, foldVersionOf } from '../../journal/snapshot.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Key } from '../../storage/driver.ts';
-import { codeOf } from '../../storage/filesystem/system-errors.ts';
 import { logPrefix, slotKey, snapshotKey, snapshotPrefix } from '../../storage/paths.ts';
+import { codeOf } from '../../system/error-code.ts';
 import type { Check } from './check.ts';
 import type { Problem, Severity } from './findings.ts';
 

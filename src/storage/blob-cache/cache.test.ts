@@ -16,8 +16,8 @@ import { countingIncarnations, TestClock } from '../../../test/support/determini
 import { eventually } from '../../../test/support/eventually.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import { type Algorithm, digestOf } from '../../oci/digest.ts';
+import { codeOf } from '../../system/error-code.ts';
 import type { StoredObject, StoreReader } from '../driver.ts';
-import { codeOf } from '../filesystem/system-errors.ts';
 import { MemoryDriver } from '../memory/driver.ts';
 import { dataKey } from '../paths.ts';
 import { BlobCache } from './cache.ts';

@@ -12,9 +12,10 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
+import { codeOf } from '../../system/error-code.ts';
 import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts';
 import { FolderLock } from '../filesystem/lock.ts';
-import { codeOf, isMissing } from '../filesystem/system-errors.ts';
+import { isMissing } from '../filesystem/system-errors.ts';
 import type { KeptFile } from './kept-files.ts';
 
 const FREE_SHARE = 0.1;

@@ -1,8 +1,9 @@
 import { closeSync, constants, existsSync, linkSync, lstatSync, openSync, type Stats } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
+import { codeOf } from '../../system/error-code.ts';
 import type { Key } from '../driver.ts';
-import { codeOf, isMissing } from './system-errors.ts';
+import { isMissing } from './system-errors.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;

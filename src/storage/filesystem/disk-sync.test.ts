@@ -2,8 +2,9 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
+import { codeOf } from '../../system/error-code.ts';
 import { DiskSync } from './disk-sync.ts';
-import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
+import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 afterAll(cleanUp);
 

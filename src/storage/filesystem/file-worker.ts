@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { unreachable } from '../../oci/errors.ts';
+import { codeOf } from '../../system/error-code.ts';
 import {
   decodePaths,
   type Entry,
@@ -14,7 +15,7 @@ import {
   MAX_READ_BYTES,
 } from './file-protocol.ts';
 import { sizeOf } from './files.ts';
-import { codeOf, isMissing } from './system-errors.ts';
+import { isMissing } from './system-errors.ts';
 
 /** The engine alone would accumulate tens of megabytes of names in each of these threads. */
 const FILES_PER_COLLECTION = 10_000;

@@ -15,11 +15,12 @@ import {
 import { link as linkFile, rename as renameFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf } from '../../system/error-code.ts';
 import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { CreateResult } from '../driver.ts';
 import type { DiskSync } from './disk-sync.ts';
 import { makeFolder } from './folders.ts';
-import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
+import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 const openDescriptor = promisify(open);
 

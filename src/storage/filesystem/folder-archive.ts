@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { algorithmOf, digestFromHex, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseIncarnation } from '../../oci/names.ts';
+import { codeOf } from '../../system/error-code.ts';
 import { loadLibc } from '../../system/libc.ts';
 import { makePrivateFolder, PRIVATE_FILE } from '../../system/private-files.ts';
 import type { Archive, Copy } from '../archive.ts';
@@ -30,7 +31,7 @@ import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
 import { runAs } from './owner.ts';
 import { FileReading } from './reading.ts';
-import { codeOf, isFull, isMissing } from './system-errors.ts';
+import { isFull, isMissing } from './system-errors.ts';
 import { UnnamedFiles } from './unnamed-files.ts';
 import { canSyncAtOnce, FileSystem } from './wal/file-system.ts';
 

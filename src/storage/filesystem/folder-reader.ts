@@ -1,10 +1,11 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { codeOf } from '../../system/error-code.ts';
 import type { StoreReader } from '../driver.ts';
 import { NoStore, readIdentity, type StoreIdentity, StoreRefused } from '../prepare.ts';
 import { FileThread } from './file-thread.ts';
 import { runAs } from './owner.ts';
 import { FileReading } from './reading.ts';
-import { codeOf, isMissing } from './system-errors.ts';
+import { isMissing } from './system-errors.ts';
 
 /**
  * Opens a data folder for reading only, whether or not a process serves it. Writes nothing and does not even try the

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../../system/error-code.ts';
 import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts';
 import { FORMAT } from '../paths.ts';
 import {
@@ -16,7 +17,7 @@ import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
 import { requireOwner } from './owner.ts';
-import { codeOf, isFull } from './system-errors.ts';
+import { isFull } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
 /** Advice for a file system on which `link` has more than one winner. */

@@ -1,7 +1,8 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { codeOf } from '../../system/error-code.ts';
 import { makePrivateFolder } from '../../system/private-files.ts';
-import { codeOf, isFull, storageFull } from './system-errors.ts';
+import { isFull, storageFull } from './system-errors.ts';
 
 /**
  * Errors for a folder that this process may traverse but neither list nor sync. Its creator is responsible for its

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type Algorithm, algorithmOf, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
+import { codeOf } from '../../system/error-code.ts';
 import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { ByteRange, Key, ListedObject, StoredObject } from '../driver.ts';
 import { type ForeignStore, ForeignUnreadable, type Given, type Verification } from '../foreign.ts';
@@ -12,7 +13,7 @@ import { FileThread } from './file-thread.ts';
 import { link } from './files.ts';
 import { Hasher } from './hasher.ts';
 import { Listing } from './listing.ts';
-import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
+import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 /** Files up to this size are hashed on this thread: a round trip to another one would take longer. */
 const SMALL_BYTES = 128 * 1024;

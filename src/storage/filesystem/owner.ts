@@ -1,8 +1,9 @@
 import { lstatSync, mkdtempSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../../system/error-code.ts';
 import { FORMAT } from '../paths.ts';
 import { StoreRefused } from '../prepare.ts';
-import { codeOf, isMissing } from './system-errors.ts';
+import { isMissing } from './system-errors.ts';
 
 /**
  * Refuses to write to a store of another user. The files would belong to this process's user (root, if an operator

@@ -1,9 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-
-export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
+import { codeOf } from '../../system/error-code.ts';
 
 export function isMissing(error: unknown): boolean {
   const code = codeOf(error);

@@ -1,8 +1,8 @@
+import { codeOf } from '../../../system/error-code.ts';
 import type { CreateResult, DeleteOptions, Key } from '../../driver.ts';
 import type { FileObjects } from '../objects.ts';
 import type { FilesPorts } from '../ports.ts';
 import type { Reserve } from '../reserve.ts';
-import { codeOf } from '../system-errors.ts';
 import type { SentFailure, SentObject, StoreCalls, ThreadFolder } from './protocol.ts';
 
 export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'wal' | 'admit'> {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { codeOf } from '../../../system/error-code.ts';
 import { StoreRefused } from '../../prepare.ts';
 import { DiskSync, type Fatal } from '../disk-sync.ts';
-import { codeOf, isFull } from '../system-errors.ts';
+import { isFull } from '../system-errors.ts';
 import { canSyncAtOnce, FileSystem } from './file-system.ts';
 import { type RecoveryOptions, recoverObjects, walFilesIn } from './recovery.ts';
 import { WriteAheadLog } from './wal.ts';

@@ -11,13 +11,14 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { codeOf } from '../../../system/error-code.ts';
 import { makePrivateFolder, PRIVATE_FILE } from '../../../system/private-files.ts';
 import type { Key } from '../../driver.ts';
 import { isKey } from '../../paths.ts';
 import { StoreRefused } from '../../prepare.ts';
 import type { DiskSync } from '../disk-sync.ts';
 import { writeFully } from '../files.ts';
-import { codeOf, isFull, isMissing } from '../system-errors.ts';
+import { isFull, isMissing } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
 
