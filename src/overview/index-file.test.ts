@@ -8,7 +8,7 @@ import { IndexFile } from './index-file.ts';
 test('all its files are private, whatever the umask', () => {
   const below = mkdtempSync(join(tmpdir(), 'index-file-'));
   const umask = process.umask(0);
-  const file = new IndexFile(below, '01DEF');
+  const file = new IndexFile(below, '01DEF', raise);
   process.umask(umask);
   file.writer.exec('CREATE TABLE more (value TEXT); INSERT INTO more VALUES (1)');
   const folder = dirname(file.path);
