@@ -116,5 +116,5 @@ export const contentKind = z
 export const digest = z.string().describe('A digest, such as sha256:….');
 export const time = z.string().describe('ISO 8601, UTC.');
 export const wholeNumber = z.int().nonnegative();
-export const bytes = wholeNumber;
+export const bytes = z.int().nonnegative();
 export const seq = z.int().nonnegative().describe('Number of a slot of the log; 0 before the first one.');
