@@ -1,6 +1,6 @@
 import { ACCESS, CHANGES, HOME, LOGOUT, loginAddress, OPERATIONS, STORAGE } from './addresses.ts';
 import { Notice } from './components/basics.tsx';
-import { Icon, Mark } from './components/icon.tsx';
+import { Icon, type IconName, Mark } from './components/icon.tsx';
 import { formatActor } from './format.ts';
 import type { Child } from './jsx/jsx-runtime.js';
 import { renderToString } from './jsx/render.js';
@@ -91,31 +91,41 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
           </form>
         </search>
         <nav class="head-nav" aria-label="Pages">
-          <a href={CHANGES}>
-            <Icon name="clock" />
-            <span>Changes</span>
-          </a>
-          <a href={STORAGE}>
-            <Icon name="layers" />
-            <span>Storage</span>
-          </a>
-          {viewer.isAdmin && (
-            <>
-              <a href={OPERATIONS}>
-                <Icon name="gauge" />
-                <span>Operations</span>
-              </a>
-              <a href={ACCESS}>
-                <Icon name="key" />
-                <span>Access</span>
-              </a>
-            </>
-          )}
+          {pagesFor(viewer).map(({ href, icon, name }) => (
+            <a key={href} href={href} aria-current={isAt(viewer, href) ? 'page' : undefined} title={name}>
+              <Icon name={icon} />
+              <span>{name}</span>
+            </a>
+          ))}
         </nav>
         <Account viewer={viewer} />
       </div>
     </header>
   );
+}
+
+interface PageLink {
+  readonly href: string;
+  readonly icon: IconName;
+  readonly name: string;
+}
+
+const PAGES: readonly PageLink[] = [
+  { href: CHANGES, icon: 'clock', name: 'Changes' },
+  { href: STORAGE, icon: 'layers', name: 'Storage' },
+];
+const ADMIN_PAGES: readonly PageLink[] = [
+  { href: OPERATIONS, icon: 'gauge', name: 'Operations' },
+  { href: ACCESS, icon: 'key', name: 'Access' },
+];
+
+function pagesFor({ isAdmin }: Viewer): readonly PageLink[] {
+  return isAdmin ? [...PAGES, ...ADMIN_PAGES] : PAGES;
+}
+
+/** Whether the page that is shown is at this address, with any query. */
+function isAt({ address }: Viewer, href: string): boolean {
+  return address === href || address.startsWith(`${href}?`);
 }
 
 function Account({ viewer }: { readonly viewer: Viewer }) {

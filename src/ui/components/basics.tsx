@@ -166,12 +166,22 @@ export function Command({ text, children }: { readonly text: string; readonly ch
 
 /** A text that is broken after a slash rather than within a word. */
 export function Breakable({ text }: { readonly text: string }) {
-  const parts = text.split('/');
-  return parts.map((part, at) => (
+  return <>{breakable(text, AFTER_SLASHES)}</>;
+}
+
+/** A name such as a media type or the key of a label, which is broken after a slash or a dot rather than within a word. */
+export function BreakableName({ text }: { readonly text: string }) {
+  return <>{breakable(text, AFTER_PARTS)}</>;
+}
+
+const AFTER_SLASHES = /(?<=\/)/;
+const AFTER_PARTS = /(?<=[/.])/;
+
+function breakable(text: string, places: RegExp): Child {
+  return text.split(places).map((part, at) => (
     <Fragment key={at}>
+      {at > 0 && <wbr />}
       {part}
-      {at < parts.length - 1 && '/'}
-      {at < parts.length - 1 && <wbr />}
     </Fragment>
   ));
 }

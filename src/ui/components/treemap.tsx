@@ -48,6 +48,7 @@ interface TileProps {
 /** One rectangle that is a link. Its texts are cut at its border. */
 export function Tile({ href, label, name, about, box, parts }: TileProps) {
   const shown = shownFrom(box, Math.max(name.length, about.length));
+  const ground = `on-${parts[0]?.sharing ?? 'unknown'}`;
   const picture = (
     <svg
       x={percent(box.x, WIDTH)}
@@ -69,11 +70,11 @@ export function Tile({ href, label, name, about, box, parts }: TileProps) {
       <rect class={parts.length > 1 ? 'tile-frame' : 'tile-edge'} width="100%" height="100%" />
       {shown !== undefined && (
         <svg aria-hidden="true">
-          <text class={`tile-name ${shown}`} x="8" y="20">
+          <text class={`tile-name ${ground} ${shown}`} x="8" y="20">
             {name}
           </text>
           {box.height > TWO_LINES && (
-            <text class={`tile-about ${shown}`} x="8" y="37">
+            <text class={`tile-about ${ground} ${shown}`} x="8" y="37">
               {about}
             </text>
           )}

@@ -65,7 +65,9 @@ export function Changes({ data, request, viewer }: ChangesProps) {
           </div>
         </header>
         {problem !== undefined ? (
-          <Notice tone="warm">{problem}</Notice>
+          <div class="card-text">
+            <Notice tone="warm">{problem}</Notice>
+          </div>
         ) : changes.length === 0 ? (
           <Empty icon="clock" title={nothing(earlier !== undefined, repository !== '')}>
             <p>Pushes and deletes of the repositories that you may pull from appear here.</p>

@@ -1,7 +1,7 @@
 import type { LayerChange, ManifestComparison, PackageChange } from '../../inspection/interface.ts';
 import type { FieldDifference } from '../../past/manifest-diff.ts';
 import { compareAddress, digestAddress, type Place } from '../addresses.ts';
-import { Card, DigestText, NotShown, Size } from '../components/basics.tsx';
+import { BreakableName, Card, DigestText, NotShown, Size } from '../components/basics.tsx';
 import { ChangeMark, kindOfChange } from '../components/change-mark.tsx';
 import { CommandText } from '../components/command-text.tsx';
 import { ComparedBars } from '../components/compared-bars.tsx';
@@ -218,7 +218,9 @@ function ValueRow({ name, from, to }: ValueProps) {
       <th scope="row">
         <span class="marked">
           <ChangeMark change={kindOfChange(from, to)} />
-          <span>{name}</span>
+          <span>
+            <BreakableName text={name} />
+          </span>
         </span>
       </th>
       <td data-label="Before">

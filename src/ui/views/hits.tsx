@@ -1,6 +1,6 @@
 import type { Hit } from '../../overview/interface.ts';
 import { manifestAddress, repositoryAddress } from '../addresses.ts';
-import { Card, DigestText, Time } from '../components/basics.tsx';
+import { Breakable, BreakableName, Card, DigestText, Time } from '../components/basics.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { cut } from '../format.ts';
@@ -69,7 +69,7 @@ function HitText({ hit, now }: { readonly hit: Hit; readonly now: number }) {
             <PathName repo={repository} />
           </a>
           <span class="muted">
-            {cut(hit.key, MAX_VALUE)}: {cut(hit.value, MAX_VALUE)}
+            <BreakableName text={cut(hit.key, MAX_VALUE)} />: <Breakable text={cut(hit.value, MAX_VALUE)} />
           </span>
         </>
       );

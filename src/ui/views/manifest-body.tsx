@@ -1,7 +1,7 @@
 import type { ManifestDetails, Texts } from '../../inspection/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
 import { digestAddress, type Place } from '../addresses.ts';
-import { Card, CopyButton, DigestText, Size, Time } from '../components/basics.tsx';
+import { Breakable, BreakableName, Card, CopyButton, DigestText, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { JsonText } from '../components/json-text.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
@@ -48,7 +48,9 @@ export function ManifestBody({ place, reference, details, sharers, text, now }: 
             <Icon name="file" />
             Manifest as JSON
           </h2>
-          <span class="muted">{cut(details.mediaType, 100)}</span>
+          <span class="muted">
+            <BreakableName text={cut(details.mediaType, 100)} />
+          </span>
         </summary>
         <JsonText text={text} />
       </details>
@@ -103,7 +105,11 @@ export function Summary({ place, details, sharers, pushed, now }: SummaryProps) 
       {artifactType !== undefined && kind !== 'image' && kind !== 'index' && (
         <div>
           <dt>Type</dt>
-          <dd class="any-text">{cut(artifactType, MAX_TYPE)}</dd>
+          <dd class="any-text">
+            <span>
+              <BreakableName text={cut(artifactType, MAX_TYPE)} />
+            </span>
+          </dd>
         </div>
       )}
       {subject !== undefined && (
@@ -137,8 +143,12 @@ function AnnotationsCard({ annotations }: { readonly annotations: Texts }) {
       <dl class="pairs">
         {pairs.map(([name, value]) => (
           <div key={name}>
-            <dt>{cut(name, MAX_VALUE)}</dt>
-            <dd>{cut(value, MAX_VALUE)}</dd>
+            <dt>
+              <BreakableName text={cut(name, MAX_VALUE)} />
+            </dt>
+            <dd>
+              <Breakable text={cut(value, MAX_VALUE)} />
+            </dd>
           </div>
         ))}
       </dl>

@@ -1,5 +1,5 @@
 import type { ChartDetails, ConfigDetails, Texts } from '../../inspection/interface.ts';
-import { Badge, Card, OutsideLink, Time } from '../components/basics.tsx';
+import { Badge, Breakable, BreakableName, Card, OutsideLink, Time } from '../components/basics.tsx';
 import { cut } from '../format.ts';
 import type { Child } from '../jsx/jsx-runtime.js';
 
@@ -54,7 +54,7 @@ export function ConfigCard({ config, now }: { readonly config: ConfigDetails; re
         <Group title="Labels" count={labels.length}>
           {labels.map(([name, value]) => (
             <Pair key={name} name={cut(name, MAX_VALUE)}>
-              {cut(value, MAX_VALUE)}
+              <Breakable text={cut(value, MAX_VALUE)} />
             </Pair>
           ))}
         </Group>
@@ -133,7 +133,9 @@ export function FactsCard({ title, facts }: { readonly title: string; readonly f
 export function Pair({ name, children }: { readonly name: string; readonly children: Child }) {
   return (
     <div>
-      <dt>{name}</dt>
+      <dt>
+        <BreakableName text={name} />
+      </dt>
       <dd>{children}</dd>
     </div>
   );

@@ -1,7 +1,7 @@
 import type { Attached, LayerDetails, ManifestDetails } from '../../inspection/interface.ts';
 import type { Sharers } from '../../overview/interface.ts';
 import { digestAddress, type Place } from '../addresses.ts';
-import { Badge, Card, DigestText, Size } from '../components/basics.tsx';
+import { Badge, BreakableName, Card, DigestText, Size } from '../components/basics.tsx';
 import { CommandText } from '../components/command-text.tsx';
 import { COLOURS, LayerBar } from '../components/layer-bar.tsx';
 import { SharedWith } from '../components/shared-with.tsx';
@@ -141,7 +141,7 @@ export function PartsCard({
           {layers.slice(0, MAX_ROWS).map(({ digest, mediaType, size, annotations }, at) => (
             <tr key={at}>
               <th scope="row">
-                {cut(annotations[TITLE] ?? mediaType, MAX_TITLE)}
+                <BreakableName text={cut(annotations[TITLE] ?? mediaType, MAX_TITLE)} />
                 {annotations[TITLE] !== undefined && <span class="under">{cut(mediaType, MAX_TITLE)}</span>}
                 <SharedWith sharers={sharers.get(digest)} />
               </th>

@@ -32,7 +32,7 @@ export function JobsCard({ part, viewer }: { readonly part: Part<JobFacts>; read
 function Jobs({ facts: { counts, deadLetters }, viewer }: { readonly facts: JobFacts; readonly viewer: Viewer }) {
   return (
     <>
-      <table class="table">
+      <table class="table counts">
         <caption class="hidden">Jobs by kind</caption>
         <TableHead names={['Kind']} numbers={['Running', 'Waiting', 'Delayed', 'Dead']} />
         <tbody>

@@ -10,7 +10,7 @@ import type {
 import { OPERATIONS } from '../addresses.ts';
 import { Fact, Known, OrderButton } from '../components/administration.tsx';
 import { Badge, Card, Notice, Size, Time, type Tone } from '../components/basics.tsx';
-import type { IconName } from '../components/icon.tsx';
+import { Icon, type IconName } from '../components/icon.tsx';
 import { formatActor, formatCount, sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
 import { BackupsCard, PinsCard } from './operations-backups.tsx';
@@ -34,6 +34,7 @@ export function Operations({ data, done, outcome, viewer }: OperationsProps) {
       <div class="title-row">
         <h1>Operations</h1>
         <a class="button button-quiet" href={OPERATIONS}>
+          <Icon name="refresh" />
           Refresh
         </a>
       </div>

@@ -33,7 +33,7 @@ export function Palette() {
           aria-controls={PALETTE_RESULTS}
           aria-autocomplete="list"
           aria-label="Repository, tag or digest"
-          placeholder="Jump to a repository, tag or digest"
+          placeholder="Repository, tag or digest"
           autocomplete="off"
           autocapitalize="none"
           spellcheck={false}

@@ -5,6 +5,7 @@ import { Badge, Card, DigestText, Empty, NextPage, Size, Time } from '../compone
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
+import { PathName } from '../components/repository-path.tsx';
 import { PastCrumbs, Ribbon } from '../components/ribbon.tsx';
 import { TableHead } from '../components/table-head.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
@@ -37,7 +38,9 @@ export function PastRepository({ data, sort, q, viewer }: Props) {
       <div id="then" class="then" data-then>
         <PastCrumbs at={at} />
         <div class="title-row">
-          <h1 class="title-name">{repo}</h1>
+          <h1>
+            <PathName repo={repo} />
+          </h1>
           <ul class="facts">
             <li>{formatCount(counts.tags - data.folded, 'tag')}</li>
             <li>{formatCount(counts.manifests, 'manifest')}</li>

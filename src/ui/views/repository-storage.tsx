@@ -1,5 +1,6 @@
 import { homeAddress, repositoryAddress, STORAGE } from '../addresses.ts';
 import { Card, Size } from '../components/basics.tsx';
+import { Icon } from '../components/icon.tsx';
 import { Figure, Incomplete } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { HEIGHT, Tile, Treemap, WIDTH } from '../components/treemap.tsx';
@@ -30,6 +31,7 @@ export function RepositoryStorage({ data, viewer }: { readonly data: One; readon
           <PathName repo={repo} />
         </h1>
         <a class="button button-quiet" href={repositoryAddress(repo)}>
+          <Icon name="box" />
           Open repository
         </a>
       </div>

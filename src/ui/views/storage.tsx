@@ -47,7 +47,9 @@ function AllStorage({
   const boxes = layOut(map, WIDTH, HEIGHT);
   return (
     <>
-      <h1>Storage</h1>
+      <div class="title-row">
+        <h1>Storage</h1>
+      </div>
       {!report.isComplete && <Incomplete />}
       <TotalNumbers totals={totals} now={now} />
       {boxes.length === 0 ? (

@@ -15,6 +15,8 @@ const [MIN_TEXT_WIDTH, ONE_LINE, TWO_LINES] = [44, 26, 46];
 const [MARGIN, FIRST_LINE, SECOND_LINE] = [8, 20, 37];
 /** Between repositories. */
 const FRAME = 3;
+/** Around a text, so that no line between two parts crosses it. */
+const HALO = 6;
 /** Texts whose width is remembered. */
 const MAX_WIDTHS = 5_000;
 
@@ -23,7 +25,8 @@ export class Painter {
   readonly #canvas: HTMLCanvasElement;
   readonly #widths = new Map<string, number>();
   #colours: Colours;
-  #font = '';
+  #bold = '';
+  #plain = '';
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
@@ -37,7 +40,8 @@ export class Painter {
     this.#canvas.height = Math.round(height * scale);
     this.#colours = coloursOf(this.#canvas);
     const style = getComputedStyle(this.#canvas);
-    this.#font = `620 13px ${style.fontFamily}`;
+    this.#bold = `620 13px ${style.fontFamily}`;
+    this.#plain = `400 13px ${style.fontFamily}`;
     this.#widths.clear();
   }
 
@@ -55,31 +59,47 @@ export class Painter {
         if (part.sharing === sharing) fill(context, scene.partBox(at), width, height);
       });
     }
-    context.strokeStyle = this.#colours.gap;
-    context.lineWidth = FRAME;
     context.fillStyle = this.#colours.text;
-    context.font = this.#font;
-    scene.repositories.forEach(({ name, bytes, count }, at) => {
+    context.lineJoin = 'round';
+    context.font = this.#bold;
+    scene.repositories.forEach(({ name, bytes, count, parts }, at) => {
       const box = scene.repositoryBox(at);
       if (isOutside(box, width, height)) return;
+      context.strokeStyle = this.#colours.gap;
+      context.lineWidth = FRAME;
       context.strokeRect(box.x, box.y, box.width, box.height);
       if (scene.focus !== undefined) return;
+      context.strokeStyle = this.#colours[parts[0]?.sharing ?? 'unknown'];
+      context.lineWidth = HALO;
       this.#write(context, box, name === undefined ? `${count} more` : lastOf(name), formatBytes(bytes));
     });
     if (scene.focus === undefined) return;
     for (const at of scene.partsOf(scene.focus)) {
       const part = scene.parts[at];
-      if (part !== undefined) this.#write(context, scene.partBox(at), nameOf(part), formatBytes(part.bytes));
+      if (part === undefined) continue;
+      context.strokeStyle = this.#colours[part.sharing];
+      context.lineWidth = HALO;
+      this.#write(context, scene.partBox(at), nameOf(part), formatBytes(part.bytes));
     }
   }
 
   #write(context: CanvasRenderingContext2D, { x, y, width, height }: Box, name: string, about: string): void {
     if (width < MIN_TEXT_WIDTH || height < ONE_LINE) return;
     const room = width - 2 * MARGIN;
-    context.fillText(this.#fitting(context, name, room), x + MARGIN, y + FIRST_LINE);
+    const lines = [{ text: this.#fitting(context, name, room), below: FIRST_LINE, font: this.#bold }];
     // A number that is cut would be another number.
     if (height >= TWO_LINES && this.#widthOf(context, about) <= room)
-      context.fillText(about, x + MARGIN, y + SECOND_LINE);
+      lines.push({ text: about, below: SECOND_LINE, font: this.#plain });
+    // First both halos: the one of the second line would cover the ends of letters of the first.
+    for (const { text, below, font } of lines) {
+      context.font = font;
+      context.strokeText(text, x + MARGIN, y + below);
+    }
+    for (const { text, below, font } of lines) {
+      context.font = font;
+      context.fillText(text, x + MARGIN, y + below);
+    }
+    context.font = this.#bold;
   }
 
   #fitting(context: CanvasRenderingContext2D, text: string, room: number): string {
