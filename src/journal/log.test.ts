@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { eventBatches } from '../../test/support/generators.ts';
-import { everythingOf, foldOf, REPO, slotsOf, type WrittenSlot, writeLog } from '../../test/support/slots.ts';
+import { everythingOf, foldOf, REPO, slotsOf, slotTime, type WrittenSlot, writeLog } from '../../test/support/slots.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Key } from '../storage/driver.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { slotKey, snapshotKey } from '../storage/paths.ts';
 import type { JournalEvent } from './events.ts';
-import { foldLog, READ_AHEAD, readSlot, slotsAfter } from './log.ts';
+import { foldLog, READ_AHEAD, readSlot, readSlotTime, slotsAfter } from './log.ts';
 import { encodeSnapshot } from './snapshot.ts';
 
 const deleted: JournalEvent[] = [{ type: 'repo.deleted' }];
@@ -34,6 +34,20 @@ async function problemOf(promise: Promise<unknown>): Promise<string> {
   expect(error.kind).toBe('log-broken');
   return error.message;
 }
+
+test('the time of a slot is that in its batch, however its JSON is written', async () => {
+  const driver = await storeWith(slotsOf([deleted, deleted]));
+  for (const seq of [1, 2]) expect(await readSlotTime(driver, REPO, seq)).toBe(slotTime(seq));
+  expect(await readSlotTime(driver, REPO, 3)).toBeUndefined();
+  const [, , third] = slotsOf([deleted, deleted, deleted]);
+  const { at, ...rest } = third?.batch ?? expect.unreachable();
+  await driver.create(slotKey(REPO, 3), new TextEncoder().encode(JSON.stringify({ ...rest, at })));
+  expect(await readSlotTime(driver, REPO, 3)).toBe(slotTime(3));
+  for (const [index, torn] of ['{"at":"2030-01-01T', '{"at":"..."}', ''].entries()) {
+    await driver.create(slotKey(REPO, 4 + index), new TextEncoder().encode(torn));
+    expect(await problemOf(readSlotTime(driver, REPO, 4 + index))).toContain(`slot ${4 + index}`);
+  }
+});
 
 /** Has slots read in batches, as a folder has. */
 class BatchingDriver extends MemoryDriver {

@@ -4,7 +4,7 @@ import type { StoreReader } from '../storage/driver.ts';
 import { slotKey, snapshotKey, snapshotPrefix } from '../storage/paths.ts';
 import { type Batch, decodeBatch, hashSlot, type SlotHash } from './events.ts';
 import { RepositoryState } from './fold.ts';
-import { decodeSnapshot } from './snapshot.ts';
+import { decodeSnapshot, type Pause } from './snapshot.ts';
 
 /** A slot read from storage. */
 export interface Slot {
@@ -24,7 +24,7 @@ export async function readSlot(driver: StoreReader, repo: RepositoryName, seq: n
 }
 
 /**
- * The time of a slot in milliseconds, which costs a part of reading all of it; undefined when it is not written yet.
+ * The time of a slot in milliseconds, without decoding the rest; undefined when it is not written yet.
  * @throws RegistryError `log-broken` when it has none
  */
 export async function readSlotTime(
@@ -34,20 +34,19 @@ export async function readSlotTime(
 ): Promise<number | undefined> {
   const bytes = await driver.read(slotKey(repo, seq));
   if (bytes === undefined) return undefined;
-  const time = timeIn(bytes);
-  return time ?? Date.parse(decodeSlot(bytes, repo, seq).batch.at);
+  return timeIn(bytes) ?? Date.parse(decodeSlot(bytes, repo, seq).batch.at);
 }
 
-/** @returns undefined for anything but a slot of a known form */
+/** How a slot begins: the keys of canonical JSON are sorted. */
+const TIME_FIRST = /^\{"at":"([0-9TZ:.-]+)"/;
+/** More than that beginning takes. */
+const FIRST_BYTES = 64;
+
+/** @returns undefined for anything that does not begin as a slot does */
 function timeIn(bytes: Uint8Array): number | undefined {
-  try {
-    const decoded: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (typeof decoded !== 'object' || decoded === null || !('at' in decoded)) return undefined;
-    const time = typeof decoded.at === 'string' ? Date.parse(decoded.at) : Number.NaN;
-    return Number.isNaN(time) ? undefined : time;
-  } catch {
-    return undefined;
-  }
+  const [, at] = TIME_FIRST.exec(new TextDecoder().decode(bytes.subarray(0, FIRST_BYTES))) ?? [];
+  const time = at === undefined ? Number.NaN : Date.parse(at);
+  return Number.isNaN(time) ? undefined : time;
 }
 
 /** @throws RegistryError `log-broken` when this version cannot fold the bytes, or when they are those of another slot */
@@ -190,17 +189,19 @@ export function applySlot(repo: RepositoryName, state: RepositoryState, slot: Sl
 /**
  * The state of the newest usable snapshot; the empty state, with 0 bytes, if there is none.
  * @param upTo the last slot that it may include; undefined: any
+ * @param pause as for `decodeSnapshot`
  */
 export async function nearestSnapshot(
   driver: StoreReader,
   repo: RepositoryName,
   upTo?: number,
+  pause?: Pause,
 ): Promise<{ state: RepositoryState; snapshotBytes: number }> {
   // Listed in descending order of their slots.
   const after = upTo === undefined ? undefined : snapshotKey(repo, upTo + 1);
   for await (const { key } of driver.list(snapshotPrefix(repo), after)) {
     const bytes = await driver.read(key);
-    const state = bytes === undefined ? undefined : await decodeSnapshot(repo, bytes);
+    const state = bytes === undefined ? undefined : await decodeSnapshot(repo, bytes, pause);
     if (bytes !== undefined && state !== undefined) return { state, snapshotBytes: bytes.length };
   }
   return { state: new RepositoryState(), snapshotBytes: 0 };

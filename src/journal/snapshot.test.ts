@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { eventBatches } from '../../test/support/generators.ts';
 import { everythingOf, foldOf, REPO, slotsOf } from '../../test/support/slots.ts';
-import type { RepositoryName } from '../oci/names.ts';
+import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import type { JournalEvent } from './events.ts';
 import { FOLD_VERSION } from './fold.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 
@@ -39,6 +40,21 @@ describe('snapshots', () => {
     const encoding = encodeSnapshot(REPO, state);
     for (const { batch, hash } of slots.slice(1)) state.apply(batch, hash);
     expect((await decodeSnapshot(REPO, await encoding))?.seq).toBe(1);
+  });
+
+  test('of many entries are restored in pieces, with pauses between them', async () => {
+    const digest = `sha256:${'a'.repeat(64)}` as Digest;
+    const tags = Array.from(
+      { length: 3_500 },
+      (_, n): JournalEvent => ({ type: 'tag.set', tag: `t${n}` as Tag, digest }),
+    );
+    const state = foldOf(slotsOf([tags]));
+    let pauses = 0;
+    const restored = await decodeSnapshot(REPO, await encodeSnapshot(REPO, state), async () => {
+      pauses++;
+    });
+    expect(pauses).toBe(3);
+    expect(restored?.tags).toEqual(state.tags);
   });
 
   test('of another repository or another version of the fold are no snapshots', async () => {

@@ -51,8 +51,21 @@ export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Pr
   return Bun.zstdCompress(json);
 }
 
-/** @returns undefined for anything but a snapshot of this repository with the current FOLD_VERSION */
-export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): Promise<RepositoryState | undefined> {
+/** Awaited between small pieces of work, so that others can run. */
+export type Pause = () => Promise<void>;
+
+/** Entries that are restored between two calls of `pause`: about a millisecond of work. */
+const PAUSE_EVERY = 1_000;
+
+/**
+ * @param pause undefined: the state is restored at a stretch, which takes 2 ms for 1,000 images
+ * @returns undefined for anything but a snapshot of this repository with the current FOLD_VERSION
+ */
+export async function decodeSnapshot(
+  repo: RepositoryName,
+  bytes: Uint8Array,
+  pause?: Pause,
+): Promise<RepositoryState | undefined> {
   const json = await compressedJsonOf(bytes);
   const parsed = head.safeParse(json);
   if (!parsed.success || parsed.data.repo !== repo) return undefined;
@@ -61,15 +74,26 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
   state.seq = data.seq;
   state.hash = data.hash;
   state.exists = data.exists;
-  for (const [index, [tag, digest]] of data.tags.entries()) {
+  await each(data.tags, pause, ([tag, digest], index) => {
     state.tags.set(tag, digest);
     state.tagTimes.set(tag, data.tagTimes[index] ?? 0);
-  }
-  for (const [digest, link] of data.blobs) state.restoreBlob(digest, link);
-  for (const [digest, record] of data.manifests) state.restoreManifest(digest, record);
-  for (const [inc, at] of data.tombstones) state.tombstones.set(inc, at);
-  for (const [digest, at] of data.released) state.released.set(digest, at);
+  });
+  await each(data.blobs, pause, ([digest, link]) => state.restoreBlob(digest, link));
+  await each(data.manifests, pause, ([digest, record]) => state.restoreManifest(digest, record));
+  await each(data.tombstones, pause, ([inc, at]) => state.tombstones.set(inc, at));
+  await each(data.released, pause, ([digest, at]) => state.released.set(digest, at));
   return state;
+}
+
+async function each<E>(
+  entries: readonly E[],
+  pause: Pause | undefined,
+  restore: (entry: E, index: number) => void,
+): Promise<void> {
+  for (const [index, entry] of entries.entries()) {
+    restore(entry, index);
+    if (pause !== undefined && (index + 1) % PAUSE_EVERY === 0) await pause();
+  }
 }
 
 /** The FOLD_VERSION of a snapshot; undefined for bytes that are not a snapshot. */

@@ -28,7 +28,7 @@ import { type RecordedTagChange, TagHistory } from './tag-history.ts';
 export interface HistoryPorts extends ManifestReads {
   readonly states: PastStates;
   readonly views: SlotsShown;
-  /** Lets other requests run. */
+  /** Awaited after each slot. Lets other requests run when it is time for that. */
   readonly yieldToRequests: () => Promise<void>;
 }
 
@@ -38,8 +38,6 @@ const MAX_SLOTS = 10_000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** Fewer names are not worth a cut. */
 const MIN_SORTED = 1_000;
-/** Slots read between two calls of `yieldToRequests`. */
-const YIELD_EVERY = 64;
 
 /** Answers from the slots of the logs and from the states that they fold to. */
 export class HistoryService implements History {
@@ -65,7 +63,7 @@ export class HistoryService implements History {
       if (changes.length >= limit || last - after === MAX_SLOTS) return { changes, next: last };
       changes.push(...history.read(batch));
       last = batch.seq;
-      if (last % YIELD_EVERY === 0) await yieldToRequests();
+      await yieldToRequests();
     }
     if (last === 0) throw nameUnknown(repo);
     await views.shown(repo, last);

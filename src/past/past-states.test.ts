@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { EVENTS_BEGIN, eventBatches } from '../../test/support/generators.ts';
 import { refusalOf } from '../../test/support/registry.ts';
 import { everythingOf, foldOf, REPO, slotsOf, slotTime, type WrittenSlot, writeLog } from '../../test/support/slots.ts';
+import { encodeBatch, hashSlot, NO_SLOT } from '../journal/events.ts';
 import { encodeSnapshot } from '../journal/snapshot.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { slotKey, snapshotKey } from '../storage/paths.ts';
@@ -89,6 +90,28 @@ describe('the state at a moment', () => {
     expect(await refusalOf(Promise.try(() => states.at(REPO, { kind: 'slot', seq: 4 })))).toBe('request-invalid');
   });
 
+  test('is the same whether or not the present is remembered, though clocks of nodes differ', async () => {
+    const differences = fc.array(fc.integer({ min: -15_000, max: 15_000 }), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(differences, fc.integer({ min: -60_000, max: 60_000 }), async (clocks, distance) => {
+        const driver = new MemoryDriver();
+        let prev = NO_SLOT;
+        for (const [index, { batch }] of tagged(clocks.length).entries()) {
+          const at = new Date(slotTime(index + 1) + (clocks[index] ?? 0)).toISOString();
+          const bytes = encodeBatch({ ...batch, prev, at });
+          prev = hashSlot(bytes);
+          await driver.create(slotKey(REPO, index + 1), bytes);
+        }
+        const moment = { kind: 'time', until: slotTime(clocks.length) + distance } as const;
+        const openedFresh = () => new PastStates({ ...ports(driver), now: () => LONG_AFTER, memory: 1e9 });
+        const warm = openedFresh();
+        await warm.at(REPO, undefined);
+        const { state } = await openedFresh().at(REPO, moment);
+        expect(everythingOf((await warm.at(REPO, moment)).state)).toEqual(everythingOf(state));
+      }),
+    );
+  });
+
   test('in the current second grows with the slots that are written in it', async () => {
     const slots = tagged(4);
     const { driver, states } = await open(slots.slice(0, 2), { now: slotTime(4) });
@@ -133,6 +156,35 @@ describe('reading the past', () => {
     expect(driver.reads - before).toBeLessThan(20);
     await writeLog(driver, slots.slice(100));
     expect((await states.at(REPO, at(62_000))).state.tags.size).toBe(101);
+  });
+
+  test('that is hardly over uses the present if that is remembered', async () => {
+    const { driver, states } = await open(tagged(100), { now: slotTime(101) });
+    const { state } = await states.at(REPO, undefined);
+    const before = driver.reads;
+    expect((await states.at(REPO, { kind: 'time', until: slotTime(100) + 999 })).state).toBe(state);
+    // The times of the slots of the last 30 s, and what follows the newest.
+    expect(driver.reads - before).toBeLessThan(40);
+    expect((await states.at(REPO, { kind: 'time', until: slotTime(99) })).state.tags.size).toBe(99);
+  });
+
+  test('gives way after each slot, and while a snapshot is restored', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const many = Array.from({ length: 5_000 }, (_, n) => ({ type: 'tag.set', tag: `t${n}`, digest }));
+    const slots = slotsOf([many, many, many] as never);
+    for (const [snapshots, least] of [
+      [[], 3],
+      [[2], 6],
+    ] as const) {
+      const { driver } = await open(slots, { snapshots: [...snapshots] });
+      let pauses = 0;
+      const yieldToRequests = async (): Promise<void> => {
+        pauses++;
+      };
+      const states = new PastStates({ ...ports(driver), yieldToRequests, now: () => LONG_AFTER, memory: 1e9 });
+      expect((await states.at(REPO, undefined)).state.tags.size).toBe(5_000);
+      expect(pauses).toBeGreaterThanOrEqual(least);
+    }
   });
 
   test('that is the present is folded twice for any number of callers at once, also without memory for it', async () => {

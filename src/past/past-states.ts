@@ -34,7 +34,7 @@ export interface PastStatesPorts {
   readonly views: SlotsShown;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Lets other requests run. */
+  /** Awaited after each piece of work that takes a few milliseconds at most. Lets other requests run when it is time for that. */
   readonly yieldToRequests: () => Promise<void>;
   /** Estimated bytes of memory for folded states. */
   readonly memory: number;
@@ -44,14 +44,14 @@ export interface PastStatesPorts {
 const MAX_FOLDS = 2;
 /** A moment counts as over this many milliseconds after its end: until then a write that was acknowledged in it may still be found. */
 export const SETTLED_MS = CLOCK_DIFFERENCE_MS + 30_000;
-/** Slots folded between two calls of `yieldToRequests`. */
-const YIELD_EVERY = 64;
 /** A longer fold is given up, in milliseconds. */
 const MAX_FOLD_MS = 60_000;
 /** Moments whose slot is remembered. */
 const MAX_MOMENTS = 10_000;
 /** Slots whose time is remembered. */
 const MAX_TIMES = 50_000;
+/** Slots whose times are compared with a moment that is hardly over, to use a state that is remembered. */
+const MAX_NEW_SLOTS = 256;
 
 /**
  * Folds repositories up to moments of the past, each from the nearest snapshot. States are remembered as far as the memory goes,
@@ -175,14 +175,15 @@ export class PastStates {
     const upTo = await this.#lastKnownSlot(repo, moment);
     const remembered = await this.#remembered(repo, moment, upTo);
     if (remembered !== undefined) return remembered;
-    const state = upTo === 0 ? new RepositoryState() : (await nearestSnapshot(driver, repo, upTo)).state;
+    const state =
+      upTo === 0 ? new RepositoryState() : (await nearestSnapshot(driver, repo, upTo, yieldToRequests)).state;
     let time = state.seq === 0 ? undefined : await timeOf(driver, repo, state.seq);
     if (moment?.kind === 'slot' && state.seq === moment.seq) return { past: { state, time }, isHead: false };
     for await (const slot of slotsAfter(driver, repo, state.seq, READ_AHEAD)) {
       if (isLater(slot, moment)) return { past: { state, time }, isHead: false };
       applySlot(repo, state, slot);
       time = slot.batch.at;
-      if (state.seq % YIELD_EVERY === 0) await yieldToRequests();
+      await yieldToRequests();
       if (deadline.aborted) throw tooLong(repo);
     }
     return { past: { state, time }, isHead: true };
@@ -208,14 +209,20 @@ export class PastStates {
     const { until } = moment;
     const tried = this.#tried.get(`${repo}@until ${until}`);
     if (tried !== undefined) return tried;
-    return await slotBeforeIn((seq) => this.#timeOf(repo, seq), until, this.#headBefore(repo, until));
+    return await slotBeforeIn((seq) => this.#timeOf(repo, seq), until, await this.#headBefore(repo, until));
   }
 
-  /** The newest slot that is remembered, if every slot up to it is at or before the time; else 0. */
-  #headBefore(repo: RepositoryName, until: number): number {
+  /** The newest slot that is remembered, if every slot up to it is known to be at or before the time; else 0. */
+  async #headBefore(repo: RepositoryName, until: number): Promise<number> {
     const head = this.#heads.get(repo) ?? 0;
-    const time = this.#states.get(`${repo}@${head}`)?.time;
-    return time !== undefined && Date.parse(time) <= until - CLOCK_DIFFERENCE_MS ? head : 0;
+    if (!this.#states.has(`${repo}@${head}`)) return 0;
+    for (let seq = head; seq > head - MAX_NEW_SLOTS; seq--) {
+      const time = seq === 0 ? Number.NEGATIVE_INFINITY : await this.#timeOf(repo, seq);
+      if (time === undefined || time > until) return 0;
+      // The slots before it are not later than the moment either, however much the clocks of the nodes differ.
+      if (time <= until - CLOCK_DIFFERENCE_MS) return head;
+    }
+    return 0;
   }
 
   async #timeOf(repo: RepositoryName, seq: number): Promise<number | undefined> {

@@ -147,7 +147,9 @@ export class Explanations implements RetentionView {
     const { pulls, yieldToRequests, now } = this.#ports;
     const matches = new Matches(rule ?? NO_RULE);
     let matched = 0;
-    await matches.prepare([...state.tags.keys()], async () => {
+    // Without a rule nothing is matched.
+    const tags = rule === undefined ? [] : [...state.tags.keys()];
+    await matches.prepare(tags, async () => {
       if (++matched % YIELD_EVERY === 0) await yieldToRequests();
     });
     return { matches, times: { now: now(), pulledAt: (await pulls())(repo) } };

@@ -1,7 +1,11 @@
-import type { Key, StoreReader } from './driver.ts';
+import type { Key, ListedObject, StoreReader } from './driver.ts';
 
 /** The keys below `prefix` (which ends with `/`) in ascending byte order. */
-export async function* keysBelow(reader: Pick<StoreReader, 'list' | 'listKeys'>, prefix: Key): AsyncGenerator<Key> {
-  if (reader.listKeys === undefined) for await (const { key } of reader.list(prefix)) yield key;
-  else yield* reader.listKeys(prefix);
+export function keysBelow(reader: Pick<StoreReader, 'list' | 'listKeys'>, prefix: Key): AsyncIterable<Key> {
+  // Without a generator around it, which would add microtasks for each key.
+  return reader.listKeys?.(prefix) ?? keysOf(reader.list(prefix));
+}
+
+async function* keysOf(objects: AsyncIterable<ListedObject>): AsyncGenerator<Key> {
+  for await (const { key } of objects) yield key;
 }

@@ -1,5 +1,6 @@
-import { setImmediate as immediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AccessPolicy } from '../access/access.ts';
+import { createPacer } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import type { RepositoryState } from '../journal/fold.ts';
 import type { RepositoryName } from '../oci/names.ts';
@@ -19,6 +20,8 @@ import { HistoryAccess } from '../rules/history-access.ts';
 import { WithPast } from '../rules/with-past.ts';
 import type { StoreReader } from '../storage/driver.ts';
 
+/** Milliseconds for which a look at the past may hold the thread before other requests have their turn. */
+const BUSY_MS = 2;
 /** Of commands, which show what is stored and are no node. */
 const NO_VIEWS: SlotsShown = { shown: async () => {} };
 
@@ -70,9 +73,13 @@ export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown
 
 /** The states of repositories as they were. @param memory bytes */
 export function openStates(driver: StoreReader, memory: number, views = NO_VIEWS): PastStates {
-  return new PastStates({ driver, views, now: Date.now, yieldToRequests: immediate, memory });
+  return new PastStates({ driver, views, now: Date.now, yieldToRequests: pacer(), memory });
 }
 
 export function openHistory(driver: StoreReader, states: PastStates, views = NO_VIEWS): HistoryService {
-  return new HistoryService({ driver, states, views, now: Date.now, yieldToRequests: immediate });
+  return new HistoryService({ driver, states, views, now: Date.now, yieldToRequests: pacer() });
+}
+
+function pacer(): () => Promise<void> {
+  return createPacer({ now: () => performance.now(), rest: nextTurn, busy: BUSY_MS });
 }

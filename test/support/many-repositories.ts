@@ -10,8 +10,8 @@ import { countingIncarnations } from './deterministic.ts';
 export const TAGS_OF_EACH = 10;
 /** Files that are written at a time. */
 const TOGETHER = 64;
-/** Images of one slot of a large repository. */
-const IMAGES_OF_SLOT = 200;
+/** Images of one slot of a large repository: the most whose events a registry writes together (MAX_EVENTS of journal/writer.ts). */
+const IMAGES_OF_SLOT = 63;
 
 const newIncarnation = countingIncarnations(Date.now);
 

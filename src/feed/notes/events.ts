@@ -31,20 +31,24 @@ const event = z.discriminatedUnion('type', [grew, promoted]);
 
 export type NoteEvent = z.infer<typeof event>;
 
-const note = z.strictObject({
-  v: z.int(),
-  log: z.literal('notes'),
-  seq: z.int().positive(),
-  /** Hash of the previous slot. */
-  prev: z.string(),
-  /** ULID of the attempt that wrote this slot. */
-  batch: branded(parseIncarnation, 'a ULID'),
-  node: z.string(),
-  /** Never earlier than that of the slot before, whatever the clock says. */
-  at: z.iso.datetime(),
-  /** Of each repository at most one, in the order of their names. */
-  events: z.array(event).min(1),
-});
+/** Compiled, which takes a fraction of the time: every reader of changes decodes notes. */
+const note = z.compile(
+  z.strictObject({
+    v: z.int(),
+    log: z.literal('notes'),
+    seq: z.int().positive(),
+    /** Hash of the previous slot. */
+    prev: z.string(),
+    /** ULID of the attempt that wrote this slot. */
+    batch: branded(parseIncarnation, 'a ULID'),
+    node: z.string(),
+    /** Never earlier than that of the slot before, whatever the clock says. */
+    at: z.iso.datetime(),
+    /** Of each repository at most one, in the order of their names. */
+    events: z.array(event).min(1),
+  }),
+  { strict: true },
+);
 
 /** The content of one slot of the notes. It has the form of a repository's batch, with other events. */
 export type NoteBatch = z.infer<typeof note>;
