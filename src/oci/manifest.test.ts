@@ -197,8 +197,8 @@ describe('two shapes in one body', () => {
     for (const name of ['Manifests', 'MANIFESTS', 'manife\u017fts']) {
       expect(problemOf({ ...image, [name]: [] }, 'a/b')).toContain('it has manifests and config');
     }
-    expect(problemOf({ ...index, Layers: [] }, 'a/b')).toContain('it has manifests and layers');
-    expect(problemOf({ ...index, fslayers: [] }, 'a/b')).toContain('it has manifests and fsLayers');
+    expect(problemOf({ ...index, Layers: [] }, 'a/b')).toContain('it has manifests and Layers');
+    expect(problemOf({ ...index, fslayers: [] }, 'a/b')).toContain('it has manifests and fslayers');
   });
 
   test('stay readable where an older Marina stored them', () => {

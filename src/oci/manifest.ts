@@ -9,7 +9,7 @@ import {
   optionalAnnotations,
   optionalText,
 } from './fields.ts';
-import { foldCase, foldedKeys, refuseLookalikes } from './lookalike-keys.ts';
+import { inAnyCase, refuseLookalikes } from './lookalike-keys.ts';
 import { isMediaType, isNonDistributable, OCI_INDEX, OCI_MANIFEST, shapeOf } from './media-types.ts';
 import type { Digest } from './names.ts';
 import {
@@ -101,14 +101,17 @@ function fieldsOf(json: StrictJson): Fields {
   return json.value;
 }
 
+const OF_INDEXES = inAnyCase(['manifests']).pattern;
+const OF_IMAGES = inAnyCase(['config', 'layers', 'fsLayers']).pattern;
+
 /**
  * Clients could disagree on whether such a body is an image or an index, although its signature covers both (CVE-2021-41190).
  * `fsLayers` are the layers of Docker's schema 1. The case of keys is ignored, as clients written in Go do.
  */
 function refuseTwoShapes(manifest: Fields): void {
-  const keys = foldedKeys(manifest);
-  if (!keys.has('manifests')) return;
-  const other = ['config', 'layers', 'fsLayers'].find((field) => keys.has(foldCase(field)));
+  const keys = Object.keys(manifest);
+  if (!keys.some((key) => OF_INDEXES.test(key))) return;
+  const other = keys.find((key) => OF_IMAGES.test(key));
   if (other !== undefined) throw invalidManifest(`it has manifests and ${other}: it must be an index or an image`);
 }
 
