@@ -36,6 +36,8 @@ export interface Target {
 
 export type Order =
   | { mode: 'fixed'; targets: readonly Target[]; connections: number; seconds?: number; requests?: number }
+  /** `rate` requests a second, however long responses take. */
+  | { mode: 'fixed'; targets: readonly Target[]; connections: number; seconds: number; rate: number }
   | {
       mode: 'push';
       repositories: readonly string[];

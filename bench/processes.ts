@@ -35,6 +35,23 @@ export function processorSeconds(pid: number): number {
   return familyOf(pid).reduce((sum, member) => sum + secondsIn(`/proc/${member}/stat`), 0);
 }
 
+/** Processes that together use less than this share of a core have nothing left to do. */
+const REST_SHARE = 0.05;
+const REST_WITHIN_MS = 120_000;
+
+/** Waits until these processes have nothing left to do. @throws Error if that takes minutes */
+export async function atRest(pids: readonly number[]): Promise<void> {
+  const used = (): number => pids.reduce((sum, pid) => sum + processorSeconds(pid), 0);
+  const deadline = performance.now() + REST_WITHIN_MS;
+  for (let before = used(); ; ) {
+    await Bun.sleep(1_000);
+    const now = used();
+    if (now - before < REST_SHARE) return;
+    if (performance.now() > deadline) throw new Error('the servers do not come to rest');
+    before = now;
+  }
+}
+
 /** User and system time of the main thread so far, in seconds. */
 export function mainThreadSeconds(pid: number): number {
   return secondsIn(`/proc/${pid}/task/${pid}/stat`);

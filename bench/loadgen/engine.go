@@ -18,7 +18,7 @@ type request struct {
 
 // script is the sequence of requests of one connection: each response leads to the next request.
 type script interface {
-	// next gets the response to the previous request (nil at the start). If ok is false, the connection is closed.
+	// next gets the response to the previous request (nil at the start). If ok is false, the connection is closed; without bytes it is idle.
 	next(previous *response) (req request, ok bool, err error)
 }
 
@@ -101,23 +101,28 @@ func (e *engine) run() error {
 			return errors.New("no answer for 30 seconds")
 		}
 		for _, event := range events[:n] {
-			c := e.conns[event.Fd]
-			if c == nil {
-				continue
-			}
-			if event.Events&syscall.EPOLLOUT != 0 {
-				if err := e.flush(c); err != nil {
-					return err
-				}
-			}
-			if event.Events&^syscall.EPOLLOUT != 0 {
-				if err := e.read(c); err != nil {
-					return err
-				}
+			if err := e.serve(event); err != nil {
+				return err
 			}
 		}
 	}
 	return syscall.Close(e.epoll)
+}
+
+func (e *engine) serve(event syscall.EpollEvent) error {
+	c := e.conns[event.Fd]
+	if c == nil {
+		return nil
+	}
+	if event.Events&syscall.EPOLLOUT != 0 {
+		if err := e.flush(c); err != nil {
+			return err
+		}
+	}
+	if event.Events&^syscall.EPOLLOUT != 0 {
+		return e.read(c)
+	}
+	return nil
 }
 
 func (e *engine) read(c *conn) error {
@@ -165,9 +170,17 @@ func (e *engine) advance(c *conn, previous *response) error {
 		delete(e.conns, int32(c.fd))
 		return syscall.Close(c.fd)
 	}
+	if req.bytes == nil {
+		return nil
+	}
+	return e.send(c, req, time.Now())
+}
+
+// send writes a request, whose latency counts from since.
+func (e *engine) send(c *conn, req request, since time.Time) error {
 	c.parser.reset(req.isHead)
 	c.unsent = req.bytes
-	c.sentAt = time.Now()
+	c.sentAt = since
 	return e.flush(c)
 }
 

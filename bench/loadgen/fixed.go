@@ -73,6 +73,9 @@ func fixed(o order) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	if o.Rate > 0 {
+		return pacedRun(o, e, shared.targets)
+	}
 	for i := range o.Connections {
 		// Connections start at different targets, so that all targets are in use at any moment.
 		if err := e.add(o.Address, &fixedScript{shared: shared, current: i % len(shared.targets)}); err != nil {
@@ -85,6 +88,24 @@ func fixed(o order) (result, error) {
 		shared.deadline = watch.start.Add(time.Duration(o.Seconds * float64(time.Second)))
 	}
 	if err := e.run(); err != nil {
+		return result{}, err
+	}
+	watch.stop(&r)
+	e.report(&r)
+	r.Count = r.Requests
+	return r, nil
+}
+
+func pacedRun(o order, e *engine, targets []prepared) (result, error) {
+	shared := &pacedShared{targets: targets, left: int64(o.Rate * o.Seconds)}
+	for range o.Connections {
+		if err := e.add(o.Address, &pacedScript{shared: shared}); err != nil {
+			return result{}, err
+		}
+	}
+	var r result
+	watch := startWatch()
+	if err := e.paced(shared, o.Rate); err != nil {
 		return result{}, err
 	}
 	watch.stop(&r)

@@ -22,6 +22,7 @@ type order struct {
 	Connections int      `json:"connections"`
 	Seconds     float64  `json:"seconds"`
 	Requests    int64    `json:"requests"`
+	Rate        float64  `json:"rate"` // requests per second; 0: as fast as responses come
 
 	// push
 	Repositories []string `json:"repositories"`

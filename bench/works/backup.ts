@@ -1,10 +1,12 @@
-// Backups beside a server on a folder: the first one over `cp -a` of the same folder, the second one with 1 % new over the first, and the
-// p99 of pulls meanwhile, over that without and over that beside `cp -a` at the backup's priority: on few processors any other process
-// delays the server. The time is that of the whole command, with the start of its process and the sync at its end; `cp` syncs nothing.
+// Backups beside a server on a folder: the first one over `cp -a` of the same folder, and the second one with 1 % new over the first. The
+// time is that of the whole command, with the start of its process and the sync at its end; `cp` syncs nothing. And the p99 of GETs
+// meanwhile, over that without and over that beside `cp -a` at the backup's priority: on few processors any other process delays the
+// server. There are short windows with the same number of requests at an even rate, those without before and after each command.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Load } from '../loadgen.ts';
 import { PROJECT, startMarina } from '../peers/marina.ts';
+import { atRest } from '../processes.ts';
 import { bytesOf, MANIFEST_TYPE, pushImage } from '../registry.ts';
 import { ratios, spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';
@@ -21,13 +23,20 @@ const NEW = 100;
 const PUSHERS = 8;
 const REPOSITORY = 'library/alpine';
 const CONNECTIONS = 8;
+/** GETs of a second: few enough that the server is idle most of the time. */
+const RATE = 1_000;
+const WINDOW_SECONDS = 1;
+/** Windows without a command before each one, and after the last one. */
+const WINDOWS_WITHOUT = 4;
+/** Windows beside each kind of command in a round: it runs as often as that takes. */
+const WINDOWS_BESIDE = 4;
 const COMMAND = [process.execPath, join(PROJECT, 'src/cli/main.ts'), 'backup'];
 
 interface Round {
   readonly copy: number;
   readonly first: number;
   readonly second: number;
-  readonly without: Load;
+  readonly without: readonly Load[];
   readonly besideBackup: readonly Load[];
   readonly besideCopy: readonly Load[];
 }
@@ -64,16 +73,31 @@ async function run(context: Context): Promise<Row[]> {
     const path = `/v2/${REPOSITORY}/manifests/latest`;
     const targets = [{ method: 'GET', path, accept: MANIFEST_TYPE, bytes: bytes.length }] as const;
     const measure = (): Promise<Load> =>
-      loadgen.run(marina.address, { mode: 'fixed', targets, connections: CONNECTIONS, seconds: settings.seconds });
-    const measureBeside = async (command: string[], made: string): Promise<readonly Load[]> => {
-      let isOver = false;
-      const running = place.call(command, '', env).finally(() => {
-        isOver = true;
+      loadgen.run(marina.address, {
+        ...{ mode: 'fixed', targets, connections: CONNECTIONS },
+        ...{ seconds: WINDOW_SECONDS, rate: RATE },
       });
+    const atRestThen = async (count: number): Promise<readonly Load[]> => {
+      await place.call(['sync']);
+      await atRest([marina.child.pid]);
       const loads: Load[] = [];
-      while (!isOver) loads.push(await measure());
-      await running;
-      rmSync(made, { recursive: true });
+      while (loads.length < count) loads.push(await measure());
+      return loads;
+    };
+    /** Only windows that the command outlasts count. */
+    const measureBeside = async (command: string[], made: string): Promise<readonly Load[]> => {
+      const loads: Load[] = [];
+      while (loads.length < WINDOWS_BESIDE) {
+        const before = loads.length;
+        let isOver = false;
+        const running = place.call(command, '', env).finally(() => {
+          isOver = true;
+        });
+        for (let load = await measure(); !isOver; load = await measure()) loads.push(load);
+        await running;
+        rmSync(made, { recursive: true });
+        if (loads.length === before) throw new Error('a command was over within one window: there are too few images');
+      }
       return loads;
     };
     const rounds: Round[] = [];
@@ -87,18 +111,29 @@ async function run(context: Context): Promise<Row[]> {
       await push(marina.address, pushed, images / NEW);
       const second = await timed([...COMMAND, backups, '--name', 'second']);
       rmSync(backups, { recursive: true });
-      const without = await measure();
-      const besideBackup = await measureBeside([...COMMAND, beside], beside);
-      const besideCopy = await measureBeside([...POLITE, 'cp', '-a', data, copied], copied);
-      rounds.push({ copy, first, second, without, besideBackup, besideCopy });
+      const without = [...(await atRestThen(WINDOWS_WITHOUT))];
+      const found = { backup: [] as readonly Load[], copy: [] as readonly Load[] };
+      const order = ['backup', 'copy'] as const;
+      for (const which of round % 2 === 0 ? order : order.toReversed()) {
+        const command = which === 'backup' ? [...COMMAND, beside] : [...POLITE, 'cp', '-a', data, copied];
+        found[which] = await measureBeside(command, which === 'backup' ? beside : copied);
+        without.push(...(await atRestThen(WINDOWS_WITHOUT)));
+      }
+      rounds.push({ copy, first, second, without, besideBackup: found.backup, besideCopy: found.copy });
     }
     const p99Of = (loads: readonly Load[]): number => spread(loads.map(({ p99ms }) => p99ms)).median;
     const p99s = rounds.map(({ besideBackup }) => p99Of(besideBackup));
-    const row = (title: string, over: readonly number[], under: readonly number[], most: number): Row => {
+    const withouts = rounds.map(({ without }) => p99Of(without));
+    const copies = rounds.map(({ besideCopy }) => p99Of(besideCopy));
+    const row = (title: string, over: readonly number[], under: readonly number[], most?: number): Row => {
       const [one, other] = [over, under].map((each) => spread([...each]).median.toFixed(2));
-      context.note(`backup: ${title}: ${one} over ${other}`);
-      const values = { marina: ratios([...over], [...under]).median };
-      return { work: 'backup', title, unit: 'x', values, most, raw: {}, details: rounds };
+      const { median, min, max } = ratios([...over], [...under]);
+      context.note(`backup: ${title}: ${one} over ${other}; ${min.toFixed(2)}x to ${max.toFixed(2)}x`);
+      const values = { marina: median };
+      return {
+        ...{ work: 'backup', title, unit: 'x', values, raw: {}, details: rounds },
+        ...(most === undefined ? {} : { most }),
+      };
     };
     const firsts = rounds.map(({ first }) => first);
     return [
@@ -114,18 +149,9 @@ async function run(context: Context): Promise<Row[]> {
         firsts,
         MAX_RATIO.second,
       ),
-      row(
-        'p99 of GET manifest meanwhile over that without, ms',
-        p99s,
-        rounds.map(({ without }) => without.p99ms),
-        MAX_RATIO.p99,
-      ),
-      row(
-        'p99 of GET manifest beside a backup over that beside cp -a, ms',
-        p99s,
-        rounds.map(({ besideCopy }) => p99Of(besideCopy)),
-        MAX_RATIO.p99,
-      ),
+      row('p99 of GET manifest beside a backup over that without, ms', p99s, withouts, MAX_RATIO.p99),
+      row('p99 of GET manifest beside a backup over that beside cp -a, ms', p99s, copies, MAX_RATIO.p99),
+      row('p99 of GET manifest beside cp -a over that without, ms', copies, withouts),
     ];
   } finally {
     await marina.child.stop();

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startMarina } from '../peers/marina.ts';
 import type { Registry } from '../peers/peer.ts';
-import { processorSeconds } from '../processes.ts';
+import { atRest } from '../processes.ts';
 import { bytesOf, digestOf, pushBlob } from '../registry.ts';
 import type { Context } from '../work.ts';
 import { CLIENTS } from './push.ts';
@@ -12,9 +12,6 @@ const LAYER_BYTES = 4096;
 const WEBHOOKS = ['one', 'two'];
 const REPOSITORIES = Array.from({ length: CLIENTS }, (_, n) => `team/service-${n}`);
 const CONFIG = bytesOf('config of the pushes with all', 200);
-/** Servers that together use less than this share of a core have nothing left to do. */
-const IDLE_SHARE = 0.05;
-const IDLE_WITHIN_MS = 120_000;
 
 /** Who gets the changes of a server. */
 export interface Followers {
@@ -73,14 +70,8 @@ export class FollowedServers {
   /** Waits until no server has anything left to do, so that nothing that is made up for slows down what comes next. @returns seconds */
   async atRest(): Promise<number> {
     const begun = performance.now();
-    const used = (): number => this.#started.reduce((sum, { child }) => sum + processorSeconds(child.pid), 0);
-    for (let before = used(); ; ) {
-      await Bun.sleep(1_000);
-      const now = used();
-      if (now - before < IDLE_SHARE) return (performance.now() - begun) / 1_000;
-      if (performance.now() - begun > IDLE_WITHIN_MS) throw new Error('the servers do not come to rest');
-      before = now;
-    }
+    await atRest(this.#started.map(({ child }) => child.pid));
+    return (performance.now() - begun) / 1_000;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

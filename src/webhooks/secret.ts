@@ -1,5 +1,3 @@
-import { createHmac } from 'node:crypto';
-
 /** Secrets of Standard Webhooks have this prefix, and their key in base64 after it. */
 const STANDARD_PREFIX = 'whsec_';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -30,11 +28,11 @@ export class Secret {
 
   /** HMAC-SHA256 with the secret's text as the key, in hex. */
   hex(message: string): string {
-    return createHmac('sha256', this.#key).update(message).digest('hex');
+    return new Bun.CryptoHasher('sha256', this.#key).update(message).digest('hex');
   }
 
   /** HMAC-SHA256 with the key of Standard Webhooks, in base64. */
   standard(message: string): string {
-    return createHmac('sha256', this.#standardKey).update(message).digest('base64');
+    return new Bun.CryptoHasher('sha256', this.#standardKey).update(message).digest('base64');
   }
 }

@@ -1,5 +1,4 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { BackupDesk } from '../backup/desk.ts';
 import { BackupRefused } from '../backup/errors.ts';
@@ -14,6 +13,7 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
 import { StoreInUse } from '../storage/prepare.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
+import { lowerPriority } from '../system/priority.ts';
 import { idFactory, sleep } from './basics.ts';
 import type { OpenedStore } from './store.ts';
 import { requireStoreOwner } from './store-owner.ts';
@@ -81,7 +81,7 @@ function s3Ports(): S3Ports {
 export async function openBackupDesk(config: Config, place: string): Promise<BackupDesk> {
   requireStoreOwner(config);
   // Requests come first.
-  setPriority(constants.priority.PRIORITY_LOW);
+  lowerPriority();
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
   if (!isAlone) {
     const opened = await openWritable(config, true);
