@@ -20,6 +20,7 @@ import { memoryWork } from './works/memory.ts';
 import { pushWorks } from './works/push.ts';
 import { pushWithAllWork } from './works/push-with-all.ts';
 import { pushWithEachWork } from './works/push-with-each.ts';
+import { replicaLagWork } from './works/replica-lag.ts';
 import { smallWorks } from './works/small.ts';
 import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
@@ -45,6 +46,7 @@ const WORKS: Work[] = [
   pushWithAllWork,
   pushWithEachWork,
   webhooksWork,
+  replicaLagWork,
   memoryWork,
   loadgenWork,
   ...gcSizeWorks,

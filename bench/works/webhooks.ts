@@ -21,7 +21,7 @@ const REQUESTS_PER_SECOND = CHANGES_PER_SECOND / TAGS;
 const LENGTHEN = 4;
 /** Pairs of windows for each round. */
 const PAIRS = 2;
-/** How long a window goes on after its last request, in seconds. By then everything has been delivered: a note is written once a second. */
+/** How long a window goes on after its last request, in seconds. A note is written once a second, so by then all should have arrived. */
 const TAIL_SECONDS = 2;
 const ARRIVE_WITHIN_MS = 60_000;
 /** What the server logs when it has read the changed file. */
@@ -118,9 +118,9 @@ class Side {
     const end = performance.now() + 1_000 * (seconds + TAIL_SECONDS);
     await this.#setTags(seconds);
     await Bun.sleep(Math.max(0, end - performance.now()));
-    const used = processorSeconds(pid) - before;
-    if (withWebhooks && !this.#hasArrived()) throw new Error('not all changes were delivered within the window');
-    return used;
+    // On a machine with much other work the deliveries give way, and the last ones come later.
+    if (withWebhooks) await this.#arrived();
+    return processorSeconds(pid) - before;
   }
 
   async stop(): Promise<void> {
@@ -144,12 +144,8 @@ class Side {
     return readFileSync(this.#paths.log, 'utf8').split(RELOADED).length - 1;
   }
 
-  #hasArrived(): boolean {
-    return this.#receiver.count >= this.#set * WEBHOOKS;
-  }
-
   async #arrived(): Promise<void> {
-    await until(() => this.#hasArrived(), 'delivering what happened while there were no webhooks');
+    await until(() => this.#receiver.count >= this.#set * WEBHOOKS, 'the delivery of all changes');
   }
 }
 
