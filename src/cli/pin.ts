@@ -41,12 +41,12 @@ export function addPinCommands(marina: Command, ports: PinPorts): void {
   marina
     .command('pin')
     .description('keep everything that the registry had at a moment, whatever is deleted, until a time')
-    .argument('<moment>', 'a time in the past, such as 2026-11-28T10:15:00Z or 2026-11-28 (its end)')
+    .argument('<time>', 'a time in the past, such as 2026-11-28T10:15:00Z or 2026-11-28 (its end)')
     .requiredOption('--name <name>', 'a name for the pin')
     .requiredOption('--until <time>', 'when it ends by itself')
     .option('--json', 'print one JSON object')
-    .action((moment: string, options: PinOptions) =>
-      ports.run((store, output, config) => pin(moment, options, { store, output, config }, ports)),
+    .action((time: string, options: PinOptions) =>
+      ports.run((store, output, config) => pin(time, options, { store, output, config }, ports)),
     );
   marina
     .command('pins')

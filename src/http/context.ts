@@ -108,7 +108,7 @@ export interface RequestContext extends Caller {
   readonly loginToken: string | undefined;
   /** The id of the log-in that authenticated this request. */
   readonly login: string | undefined;
-  /** By which the page calls the person who has logged in, if not by the identity. */
+  /** The name that the page shows for the person who has logged in; undefined: it shows the identity. */
   readonly loginName: string | undefined;
   /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */
   readonly keepOpen: () => void;

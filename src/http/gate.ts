@@ -31,7 +31,7 @@ export interface GateRequest extends Origin {
 export interface Identified extends Pick<Caller, 'actor' | 'authority'> {
   /** The id of the log-in that proves the identity, if one does. */
   readonly login?: string;
-  /** By which the page calls the person. */
+  /** The name that the page shows for the person; undefined: it shows the identity. */
   readonly loginName?: string | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { termOfWebhookLease, WEBHOOK_LEASES, webhookLeaseKey } from '../storage/paths.ts';
 
@@ -201,9 +202,5 @@ function encode(record: LeaseRecord): Uint8Array {
 
 /** undefined for what another version wrote: it counts as one that may be renewed. */
 function decode(bytes: Uint8Array): LeaseRecord | undefined {
-  try {
-    return shape.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
-  } catch {
-    return undefined;
-  }
+  return shape.safeParse(jsonOf(bytes)).data;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseSince, type Since } from '../feed/feed.ts';
 import { branded } from '../journal/branded.ts';
+import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { WEBHOOK_ORDERS, webhookOrderKey } from '../storage/paths.ts';
@@ -66,9 +67,5 @@ export async function openOrders(driver: Pick<StoreReader, 'list' | 'read'>): Pr
 }
 
 function decode(bytes: Uint8Array): Order | undefined {
-  try {
-    return orderSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
-  } catch {
-    return undefined;
-  }
+  return orderSchema.safeParse(jsonOf(bytes)).data;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../oci/json.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { WEBHOOKS_REPORT } from '../storage/paths.ts';
 import type { RunnerStatus } from './runner.ts';
@@ -42,12 +43,5 @@ export async function writeReport(
 export async function readReport(reader: Pick<StoreReader, 'read'>): Promise<readonly WebhookStatus[] | undefined> {
   const bytes = await reader.read(WEBHOOKS_REPORT);
   if (bytes === undefined) return undefined;
-  try {
-    return shape.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data?.webhooks.map((each) => ({
-      ...each,
-      oldest: each.oldest,
-    }));
-  } catch {
-    return undefined;
-  }
+  return shape.safeParse(jsonOf(bytes)).data?.webhooks.map((each) => ({ ...each, oldest: each.oldest }));
 }

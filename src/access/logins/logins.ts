@@ -23,7 +23,7 @@ export interface LoginsPorts {
 /** A log-in of a person at the page. */
 export interface Login {
   readonly id: string;
-  /** By which the page calls the person; undefined if only the identity is known. It proves nothing. */
+  /** The name that the page shows for the person; undefined if only the identity is known. It proves nothing. */
   readonly name: string | undefined;
   /** The same object each time, because callers use it as a cache key. */
   readonly authority: Authority;
