@@ -7,7 +7,7 @@ import { ManifestBudget } from './http/manifest-budget.ts';
 import { PublicAddress } from './http/public-address.ts';
 import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
-import { Inspector } from './inspection/inspector.ts';
+import { LazyInspection } from './inspection/lazy-inspection.ts';
 import { Runner } from './jobs/runner.ts';
 import { addressOf } from './operations/roster/announcement.ts';
 import { RepositoryPins } from './pins/repository-pins.ts';
@@ -25,12 +25,11 @@ import { DeletesDisabled } from './rules/deletes-disabled.ts';
 import { type ExpiryNotices, ExpiryWarnings } from './rules/expiry-warnings.ts';
 import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
-import type { Logs } from './telemetry/log.ts';
+import type { Logger, Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import type { MetricsPart } from './telemetry/metrics-page.ts';
 import { ALONE, type Thread } from './threads/thread.ts';
-import { type Access, openAccessControl } from './wiring/access.ts';
-import { openAccessFiles } from './wiring/access-files.ts';
+import { type Access, openAccessControl, openAccessFiles } from './wiring/access.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { watchExpiring } from './wiring/expiring.ts';
@@ -54,7 +53,7 @@ import { shareOf, threadsOf } from './wiring/thread-share.ts';
 import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 import { openUi } from './wiring/ui.ts';
-import { openWebhookFile } from './wiring/webhook-file.ts';
+import type { WebhookFile } from './wiring/webhook-file.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
 /**
@@ -100,7 +99,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
-  const policy = openPolicy(config);
+  const policy = await openPolicy(config);
   const newId = idFactory();
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
@@ -110,7 +109,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const overview = wireOverview(quotas.feed);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
-  const webhookFile = thread.kind === 'other' ? undefined : await openWebhookFile(config, { logger, telemetry });
+  const webhookFile = await webhookFileOf(config, thread, { logger, telemetry });
   const tls = await openTls(config, { logger, telemetry, thread });
   const source = openSource(config);
   const identify = identityFrom(source, newId);
@@ -253,12 +252,15 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       now: Date.now,
       writesRefused: () => writes.refused,
     }),
-    inspection: new Inspector({
-      registry,
-      history: past.history,
-      names: past.names,
-      memory: INSPECTION_MEMORY,
-      now: () => performance.now(),
+    inspection: new LazyInspection(async () => {
+      const { Inspector } = await import('./inspection/inspector.ts');
+      return new Inspector({
+        registry,
+        history: past.history,
+        names: past.names,
+        memory: INSPECTION_MEMORY,
+        now: () => performance.now(),
+      });
     }),
     changes: feed.changes,
     ending: ending.signal,
@@ -331,11 +333,21 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   };
 }
 
-/** Only the code of the process's own shape is loaded: in each thread it takes memory and time. */
+/** Only the code of the process's own shape is loaded: in each thread it takes memory and time (docs/decisions/0106-what-a-thread-loads.md). */
 async function wireShape(ports: ShapePorts): Promise<Shape> {
   const { redisUrl } = ports.config;
   if (redisUrl !== undefined) return await (await import('./wiring/cluster.ts')).wireCluster(ports, redisUrl);
   return await (await import('./wiring/embedded.ts')).wireEmbedded(ports);
+}
+
+async function webhookFileOf(
+  config: Config,
+  thread: Thread,
+  ports: Pick<ShapePorts, 'telemetry'> & { readonly logger: Logger },
+): Promise<WebhookFile | undefined> {
+  if (config.webhooksFile === undefined || thread.kind === 'other') return undefined;
+  const { openWebhookFile } = await import('./wiring/webhook-file.ts');
+  return await openWebhookFile(config, ports);
 }
 
 function redirectFor({ s3Redirect }: Config, { gate }: Pick<Access, 'gate'>): number | undefined {

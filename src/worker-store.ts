@@ -30,7 +30,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   if (redisUrl === undefined) {
     throw new ConfigError('a worker needs REDIS_URL: without Redis the registry runs its background jobs itself');
   }
-  const policy = openPolicy(config);
+  const policy = await openPolicy(config);
   const newId = idFactory();
   const reach = reachOf(config.crashPoint);
   const telemetry = new Telemetry();

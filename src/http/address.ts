@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/names.ts';
+import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
 import { LOGIN_WITH } from '../ui/addresses.ts';
 import { requiredAccess } from './required-access.ts';
@@ -23,19 +24,20 @@ const gets = new Map<string, Address>();
 const heads = new Map<string, Address>();
 
 /**
- * Parses a request's address. GET and HEAD are cached, as most pulls are of the same few addresses.
+ * Parses a request's address. GET and HEAD are cached, as most pulls are of the same few addresses. A promise as in parseRoute.
  * @param url as in Request.url
  * @throws RegistryError like parseRoute
  */
-export function addressOf(method: string, url: string): Address {
+export function addressOf(method: string, url: string): Address | Promise<Address> {
   const cache = method === 'GET' ? gets : method === 'HEAD' ? heads : undefined;
   if (cache === undefined || url.length > MAX_LENGTH) return parseAddress(method, url);
   const cached = cache.get(url);
   if (cached !== undefined) return cached;
-  const address = parseAddress(method, url);
-  if (cache.size >= MAX_ADDRESSES) cache.clear();
-  cache.set(url, address);
-  return address;
+  return mapMaybeAsync(parseAddress(method, url), (address) => {
+    if (cache.size >= MAX_ADDRESSES) cache.clear();
+    cache.set(url, address);
+    return address;
+  });
 }
 
 /** Log labels of a request whose address cannot be parsed. */
@@ -63,9 +65,11 @@ export function isPage(url: string): boolean {
   return target.startsWith('/ui/') || target === '/ui' || target.startsWith('/ui?');
 }
 
-function parseAddress(method: string, url: string): Address {
-  const target = targetOf(url);
-  const route = parseRoute(method, target);
+function parseAddress(method: string, url: string): Address | Promise<Address> {
+  return mapMaybeAsync(parseRoute(method, targetOf(url)), (route) => addressFor(route, method, url));
+}
+
+function addressFor(route: Route, method: string, url: string): Address {
   const of = route.kind === 'page' ? route.page : route;
   const reference = 'reference' in of ? of.reference : undefined;
   const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in of ? of.digest : undefined;

@@ -19,9 +19,9 @@ import type { Route } from './route.ts';
 import { sendHere } from './send-here.ts';
 import type { ServerPorts } from './server-ports.ts';
 import { limitedRequest } from './subject-limits.ts';
-import { failurePage } from './ui/failure-page.tsx';
 import { checkSameOrigin } from './ui/form-guard.ts';
 import { loginCookieOf } from './ui/login-cookie.ts';
+import { failurePage } from './ui/page.ts';
 
 const UNKNOWN = Symbol('unknown');
 
@@ -166,6 +166,13 @@ export class Exchange implements RequestContext {
       return preflight;
     }
     const address = addressOf(request.method, url);
+    // Most addresses need no promise and no closure.
+    if (address instanceof Promise) return address.then((each) => this.#answerAt(each));
+    return this.#answerAt(address);
+  }
+
+  #answerAt(address: Address): Response | Promise<Response> {
+    const { request } = this;
     this.#labels = address.labels;
     this.stats.digest = address.digest;
     if (address.route.kind !== 'page') this.#ports.webOrigins.checkWrite(request);

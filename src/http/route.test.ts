@@ -92,9 +92,9 @@ describe('every endpoint', () => {
       },
     ],
     ['POST /token', { kind: 'token-post' }],
-  ])('%s', (request, route) => {
+  ])('%s', async (request, route) => {
     const [method = '', target = ''] = request.split(' ');
-    expect(parseRoute(method, target)).toEqual(route);
+    expect(await parseRoute(method, target)).toEqual(route);
   });
 
   test.each<[string, Route]>([
@@ -126,18 +126,18 @@ describe('an address that is built from a route', () => {
   test.each<[string, (part: string) => string]>([
     ['as it is', (part) => part],
     ['percent-encoded where it must be', encodeURIComponent],
-  ])('parses to that route again, %s', (_, encode) => {
-    fc.assert(
-      fc.property(routes, (route) => {
+  ])('parses to that route again, %s', async (_, encode) => {
+    await fc.assert(
+      fc.asyncProperty(routes, async (route) => {
         const [method, target] = requestOf(route, encode);
-        expect(parseRoute(method, target)).toEqual(route);
+        expect(await parseRoute(method, target)).toEqual(route);
       }),
     );
   });
 
-  test('is refused if its path encodes characters that need no encoding, as this could bypass the rules of a proxy', () => {
-    fc.assert(
-      fc.property(routes, fc.nat(), fc.boolean(), (route, choice, inUpperCase) => {
+  test('is refused if its path encodes characters that need no encoding, as this could bypass the rules of a proxy', async () => {
+    await fc.assert(
+      fc.asyncProperty(routes, fc.nat(), fc.boolean(), async (route, choice, inUpperCase) => {
         const [method, target] = requestOf(route, (part) => part);
         const [path = '', query] = target.split('?');
         const rest = path.slice('/v2/'.length);
@@ -147,7 +147,7 @@ describe('an address that is built from a route', () => {
         const code = escapeByte(rest.charCodeAt(at));
         const encoded = `/v2/${rest.slice(0, at)}${inUpperCase ? code.toUpperCase() : code}${rest.slice(at + 1)}`;
         const parse = () => parseRoute(method, query === undefined ? encoded : `${encoded}?${query}`);
-        if (rest[at] === ':') expect(parse()).toEqual(route);
+        if (rest[at] === ':') expect(await parse()).toEqual(route);
         else expect(parse).toThrow('percent-encoded');
       }),
     );
@@ -155,7 +155,7 @@ describe('an address that is built from a route', () => {
       expect(() => parseRoute('GET', `/v2/a/manifests/b${escapeByte(each.charCodeAt(0))}`)).toThrow('percent-encoded');
   });
 
-  test('refuses any other method and lists the allowed ones', () => {
+  test('refuses any other method and lists the allowed ones', async () => {
     const methods = [
       'GET',
       'HEAD',
@@ -169,10 +169,10 @@ describe('an address that is built from a route', () => {
       '__proto__',
       '',
     ];
-    fc.assert(
-      fc.property(routes, fc.constantFrom(...methods), (route, method) => {
+    await fc.assert(
+      fc.asyncProperty(routes, fc.constantFrom(...methods), async (route, method) => {
         const [, target] = requestOf(route, (part) => part);
-        const result = attempt(method, target);
+        const result = await attempt(method, target);
         if (!(result instanceof RegistryError)) return;
         // The other method may have fewer parameters.
         if (result.kind !== 'method-not-allowed') expect(['digest-invalid', 'request-invalid']).toContain(result.kind);
@@ -183,18 +183,18 @@ describe('an address that is built from a route', () => {
 });
 
 /** The route, or the kind of the RegistryError. Any other error fails the test. */
-function attempt(method: string, target: string): Route | RegistryError {
+async function attempt(method: string, target: string): Promise<Route | RegistryError> {
   try {
-    return parseRoute(method, target);
+    return await parseRoute(method, target);
   } catch (error) {
     if (error instanceof RegistryError) return error;
     throw error;
   }
 }
 
-function kindOf(request: string): string {
+async function kindOf(request: string): Promise<string> {
   const [method = '', target = ''] = request.split(' ');
-  const result = attempt(method, target);
+  const result = await attempt(method, target);
   return result instanceof RegistryError ? result.kind : `accepted: ${JSON.stringify(result)}`;
 }
 
@@ -266,8 +266,8 @@ describe('anything else', () => {
     ['DELETE /v2/team/app/tags/list', 'method-not-allowed'],
     [`DELETE /v2/team/app/referrers/${digest}`, 'method-not-allowed'],
     ['toString /v2/', 'method-not-allowed'],
-  ])('%s', (request, kind) => {
-    expect(kindOf(request)).toBe(kind);
+  ])('%s', async (request, kind) => {
+    expect(await kindOf(request)).toBe(kind);
   });
 
   const pieces = fc.constantFrom(
@@ -296,10 +296,10 @@ describe('anything else', () => {
     fc.array(pieces, { maxLength: 10 }).map((parts) => `/v2/a/${parts.join('/')}`),
   );
 
-  test('is refused with a client error', () => {
-    fc.assert(
-      fc.property(methods, targets, (method, target) => {
-        const result = attempt(method, target);
+  test('is refused with a client error', async () => {
+    await fc.assert(
+      fc.asyncProperty(methods, targets, async (method, target) => {
+        const result = await attempt(method, target);
         if (result instanceof RegistryError) expect(result.message).not.toMatch(/undefined|\[object/);
       }),
       { numRuns: 1000 },

@@ -10,7 +10,8 @@ import {
   type UploadId,
 } from '../oci/names.ts';
 import type { Reference } from '../registry/interface.ts';
-import { type ApiRoute, apiRoute } from './api/endpoints.ts';
+import type { ApiRoute } from './api/endpoints.ts';
+import { parseApiRoute } from './api/parse-api-route.ts';
 import { type PageRoute, parsePageRoute } from './ui/page-route.ts';
 
 interface OfRepository {
@@ -103,11 +104,12 @@ const API_START = '/api/v1/';
 const NO_QUERY = new URLSearchParams();
 
 /**
- * Parses a request's method and target. Pure: names are validated, not looked up.
+ * Parses a request's method and target. Pure: names are validated, not looked up. A route of /api/v1 is a promise, since its code may have
+ * to be loaded first; everything else must not pay for one.
  * @param target path and query as sent, still percent-encoded
  * @throws RegistryError `route-unknown`, `method-not-allowed`, `upload-unknown`, `too-many-tags`, and `…-invalid` for malformed parts
  */
-export function parseRoute(method: string, target: string): Route {
+export function parseRoute(method: string, target: string): Route | Promise<Route> {
   const mark = target.indexOf('?');
   const path = decodePath(mark < 0 ? target : target.slice(0, mark));
   const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
@@ -198,8 +200,8 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
   });
 }
 
-function requireApiRoute(method: string, path: string, query: URLSearchParams): Route {
-  const route = apiRoute(method, path, query);
+async function requireApiRoute(method: string, path: string, query: URLSearchParams): Promise<Route> {
+  const route = await parseApiRoute(method, path, query);
   if (route === undefined) throw routeUnknown();
   return route;
 }

@@ -1,49 +1,47 @@
-import { type AccessPolicy, openAccess } from '../access/access.ts';
+import { openAccess } from '../access/access.ts';
 import { StoredAccessDesk } from '../access/admin/desk.ts';
 import type { AccessDesk, AccessSource } from '../access/admin/interface.ts';
-import { Authentication } from '../access/authentication.ts';
-import { IssuerLogins } from '../access/logins/issuer-logins.ts';
-import type { Logins } from '../access/logins/logins.ts';
-import type { RobotsLog } from '../access/robots/log.ts';
 import { nothingIsAllowed } from '../access/rules/access-rules.ts';
-import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
-import type { TokenPorts } from '../http/context.ts';
-import { Gate } from '../http/gate.ts';
 import type { RegistryError } from '../oci/errors.ts';
-import { PastAccess } from '../past/past-access.ts';
-import { PastNames } from '../past/past-names.ts';
-import type { AccessFiles } from './access-files.ts';
-import { openRobotLogins } from './robots.ts';
+import type { RequestAccess, RequestAccessPorts } from './restricted-access.ts';
+import type { RestrictedFiles, RestrictedFilesPorts } from './restricted-files.ts';
 import type { OpenedStore } from './store.ts';
-import { openTokens, type TokenWiring } from './tokens.ts';
+import { tokenServerOf } from './token-server-settings.ts';
 
-export interface Access {
-  readonly policy: AccessPolicy;
-  /** undefined if access is not restricted. */
-  readonly gate: Gate | undefined;
-  /** undefined if this registry issues no tokens. */
-  readonly tokens: TokenPorts | undefined;
-  /** undefined if nobody can log in at the page. */
-  readonly logins: Logins | undefined;
-  /** undefined as `logins`. */
-  readonly issuerLogins: IssuerLogins | undefined;
-  /** What administrators see and change. */
-  readonly desk: AccessDesk;
-  readonly close: () => void;
+/** The parts of access control that need no store. */
+export type AccessFiles =
+  /** Access is not restricted. */
+  { readonly kind: 'open' } | RestrictedFiles;
+
+/**
+ * Reads all files that the access settings name. It is called before the store is opened, so that a start with a wrong file or
+ * setting changes nothing. Only a registry that restricts access loads the code for it.
+ * @throws ConfigError in one line
+ */
+export async function openAccessFiles(config: Config, ports: RestrictedFilesPorts): Promise<AccessFiles> {
+  const tokenServer = tokenServerOf(config);
+  const { accessFile, htpasswdFile } = config;
+  if (accessFile === undefined && htpasswdFile === undefined && tokenServer === undefined) return { kind: 'open' };
+  const { openRestrictedFiles } = await import('./restricted-files.ts');
+  return await openRestrictedFiles(config, tokenServer, ports);
 }
 
-export interface AccessPorts extends Pick<TokenWiring, 'config' | 'opened' | 'publicAddress' | 'logger' | 'telemetry'> {
+export interface Access extends RequestAccess {
+  /** What administrators see and change. */
+  readonly desk: AccessDesk;
+}
+
+export interface AccessPorts extends RequestAccessPorts {
   readonly opened: Pick<OpenedStore, 'store' | 'secrets' | 'place' | 'driver'>;
   readonly files: AccessFiles;
-  readonly robots: RobotsLog;
   /** The error for all writes; undefined while the store accepts them. */
   readonly writesRefused: () => RegistryError | undefined;
 }
 
 /** Wires authentication, rules and tokens. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
-  const { files, config, publicAddress, logger } = ports;
+  const { files, logger } = ports;
   const desk = openDesk(ports);
   if (files.kind === 'open') {
     logger.info('no accounts are configured: everyone who reaches the port may do everything');
@@ -57,59 +55,8 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
       close: () => {},
     };
   }
-  const { rules, oidc, passwords, judge, tokenSource } = files;
-  const robots = await openRobotLogins({ ...ports, judge });
-  // Passwords must be last, because they answer for every name.
-  const basic = [oidc, robots.authenticator, ...(passwords === undefined ? [] : [passwords.authenticator])];
-  const policy = new PastAccess(new RulesPolicy(rules), new PastNames(config.pastPrefix));
-  const tokens =
-    tokenSource.kind === 'server'
-      ? tokenSource.tokens
-      : await openTokens({
-          ...ports,
-          keyFile: tokenSource.keyFile,
-          versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : robots.versionOf(name)),
-          issuerUrlOf: (name) => rules().issuers.find((each) => each.name === name)?.issuer,
-          lifetimeOf: (identity) =>
-            identity.kind === 'robot'
-              ? robots.tokenLifetime(identity.name, config.tokenLifetime)
-              : config.tokenLifetime,
-        });
-  const logins = config.ui ? tokens.logins : undefined;
-  const tokenServer = tokenSource.kind === 'server' ? tokenSource.settings : undefined;
-  const authentication = new Authentication(basic, [tokens.authenticator, oidc]);
-  const claimsNeeded = (issuer: string): readonly string[] => rules().claimsNeeded(issuer);
-  return {
-    policy,
-    gate: new Gate({
-      authentication,
-      policy,
-      rules: policy,
-      publicAddress,
-      tokenServer,
-      logins,
-      logger,
-      catchUp: robots.catchUp,
-    }),
-    logins,
-    issuerLogins:
-      logins === undefined || tokens.pendingLogins === undefined
-        ? undefined
-        : new IssuerLogins({
-            rules,
-            tokens: oidc,
-            pending: tokens.pendingLogins,
-            logger,
-            monotonic: () => performance.now(),
-          }),
-    desk,
-    tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
-    close: () => {
-      robots.close();
-      tokens.close();
-      files.close();
-    },
-  };
+  const { restrictAccess } = await import('./restricted-access.ts');
+  return { ...(await restrictAccess(files, ports)), desk };
 }
 
 function openDesk({ files, config, robots, opened, logger, writesRefused }: AccessPorts): AccessDesk {

@@ -184,7 +184,7 @@ async function openHere(config: Config): Promise<Operator> {
       const { retain } = wireRetention({
         opened,
         projection,
-        policy: openPolicy(config),
+        policy: await openPolicy(config),
         newId: base.newId,
         onReport: (report) => {
           done = report;

@@ -12,11 +12,9 @@ import {
   retentionJob,
 } from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
-import { parsePolicy } from '../retention/policy-file.ts';
 import { type RetentionReport, retentionReports } from '../retention/report.ts';
 import { type PlanPorts, type Removed, removesAnything } from '../retention/retain.ts';
 import { StoredOutlook } from '../retention/stored-outlook.ts';
-import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { withScrapeTimeout } from './collection.ts';
@@ -28,8 +26,14 @@ import type { OpenedStore } from './store.ts';
  * Reads the policy in RETENTION_FILE; undefined if it is not set.
  * @throws ConfigError in one line, with the position in the file
  */
-export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): RetentionPolicy | undefined {
+export async function openPolicy({
+  retentionFile,
+}: Pick<Config, 'retentionFile'>): Promise<RetentionPolicy | undefined> {
   if (retentionFile === undefined) return undefined;
+  const [{ parsePolicy }, { RuleFileError }] = await Promise.all([
+    import('../retention/policy-file.ts'),
+    import('../rule-file/yaml-file.ts'),
+  ]);
   try {
     return parsePolicy(readFileSync(retentionFile, 'utf8'));
   } catch (error) {

@@ -1,22 +1,16 @@
-import type { BasicAuthenticator } from '../access/authenticator.ts';
-import type { Judge } from '../access/credential-judge.ts';
 import type { RobotChange } from '../access/robots/decide.ts';
-import { Freshness, POLL_INTERVAL_MS } from '../access/robots/freshness.ts';
 import { RobotsHead } from '../access/robots/head.ts';
 import { RobotsLog, type RobotsLogPorts } from '../access/robots/log.ts';
 import type { RobotName } from '../access/robots/robot.ts';
-import { RobotLogins } from '../access/robots/robot-logins.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { OPERATOR } from '../control/protocol.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { readIdentity, StoreRefused } from '../storage/prepare.ts';
-import type { Logger, Logs } from '../telemetry/log.ts';
-import type { Telemetry } from '../telemetry/metrics.ts';
+import type { Logs } from '../telemetry/log.ts';
 import { ALONE, type Thread } from '../threads/thread.ts';
-import { operatorLabel, repeat, sleep } from './basics.ts';
+import { operatorLabel, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
-import { type OpenedStore, openStore } from './store.ts';
+import { openStore } from './store.ts';
 import { requireStoreOwner } from './store-owner.ts';
 import { silent } from './writable.ts';
 
@@ -28,65 +22,6 @@ export function openRobotsLog(
     ports.logs.logger.warn({ err: error }, 'a snapshot of the robots could not be stored; it is tried again');
   const head = thread.kind === 'alone' ? undefined : new RobotsHead(thread.memory.robots);
   return new RobotsLog({ ...ports, now: Date.now, sleep, snapshotFailed, head });
-}
-
-export interface OpenRobotLogins {
-  readonly authenticator: BasicAuthenticator;
-  /** A text that changes with the robot's secret; undefined if the robot cannot log in. */
-  readonly versionOf: (name: string) => string | undefined;
-  readonly tokenLifetime: (name: string, max: number) => number;
-  /** As in GatePorts. */
-  readonly catchUp: () => Promise<void> | undefined;
-  readonly close: () => void;
-}
-
-interface Ports {
-  readonly robots: RobotsLog;
-  readonly opened: Pick<OpenedStore, 'driver' | 'place'>;
-  readonly judge: Judge;
-  readonly logger: Logger;
-  readonly telemetry: Telemetry;
-}
-
-/** Authenticates robots. Their log is polled, because other processes may change them. */
-export async function openRobotLogins({
-  robots: { view },
-  opened,
-  judge,
-  logger,
-  telemetry,
-}: Ports): Promise<OpenRobotLogins> {
-  const freshness = new Freshness({
-    poll: (signal) => view.refresh(signal),
-    now: () => performance.now(),
-    onStale: (error) =>
-      logger.error(
-        { err: error },
-        'the robots cannot be read: after 10 s none can log in, and after 5 minutes their tokens are not accepted',
-      ),
-    onFresh: () => logger.info('the robots can be read again'),
-  });
-  const identity = await readIdentity(opened.driver);
-  if (identity === undefined) throw new StoreRefused(`${opened.place} has lost its object \`format\``);
-  const age = (): number => freshness.age;
-  const observe = telemetry.robots.observe({ count: () => view.robots.size, age: () => age() / 1000 });
-  const logins = new RobotLogins({
-    robots: () => view.robots,
-    age,
-    secrets: identity.secrets,
-    judge,
-    now: Date.now,
-    observe,
-  });
-  await freshness.poll();
-  return {
-    authenticator: logins,
-    versionOf: (name) => logins.versionOf(name),
-    tokenLifetime: (name, max) => logins.tokenLifetime(name, max),
-    // During an outage nothing can be read; then the age decides.
-    catchUp: () => (view.isBehind && !freshness.isStale ? freshness.catchUp(() => view.isBehind) : undefined),
-    close: repeat(POLL_INTERVAL_MS, () => freshness.poll()),
-  };
 }
 
 /**

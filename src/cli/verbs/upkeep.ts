@@ -99,7 +99,7 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
 }
 
 async function planPorts(config: Config, { reader }: OpenStore): Promise<PlanPorts> {
-  const policy = openPolicy(config);
+  const policy = await openPolicy(config);
   if (policy === undefined) throw new ConfigError('RETENTION_FILE is not set: there are no retention rules');
   const pulls = await peekPulls(reader, policy);
   return { driver: reader, policy, pulls, yieldToRequests: async () => {}, now: Date.now };

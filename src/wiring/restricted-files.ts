@@ -7,26 +7,24 @@ import { openAccessRules, type RulePorts } from './access-rules.ts';
 import { openJudge } from './judge.ts';
 import { openKeys, openOidc } from './oidc.ts';
 import { type OpenPasswords, openPasswords } from './passwords.ts';
-import { openTokenServer, type TokenServerSettings, tokenServerOf } from './token-server.ts';
+import { openTokenServer } from './token-server.ts';
+import type { TokenServerSettings } from './token-server-settings.ts';
 import { type KeyFile, type OpenedTokens, openKeyFile } from './tokens.ts';
 
-/** The parts of access control that need no store. */
-export type AccessFiles =
-  /** Access is not restricted. */
-  | { readonly kind: 'open' }
-  | {
-      readonly kind: 'restricted';
-      /** The current rules. */
-      readonly rules: () => AccessRules;
-      /** SHA-256 of the ACCESS_FILE that they are from, in hex. */
-      readonly hash: () => string | undefined;
-      readonly oidc: OidcTokens;
-      readonly passwords: OpenPasswords | undefined;
-      readonly judge: Judge;
-      readonly tokenSource: TokenSource;
-      /** Closes everything except the token source. */
-      readonly close: () => void;
-    };
+/** The parts of access control that need no store, where access is restricted. */
+export interface RestrictedFiles {
+  readonly kind: 'restricted';
+  /** The current rules. */
+  readonly rules: () => AccessRules;
+  /** SHA-256 of the ACCESS_FILE that they are from, in hex. */
+  readonly hash: () => string | undefined;
+  readonly oidc: OidcTokens;
+  readonly passwords: OpenPasswords | undefined;
+  readonly judge: Judge;
+  readonly tokenSource: TokenSource;
+  /** Closes everything except the token source. */
+  readonly close: () => void;
+}
 
 /** Where clients get their tokens. */
 type TokenSource =
@@ -34,18 +32,17 @@ type TokenSource =
   /** @property keyFile as in `TokenWiring` */
   | { readonly kind: 'own'; readonly keyFile: KeyFile | undefined };
 
-/**
- * Reads all files that the access settings name. It is called before the store is opened, so that a start with a wrong file or
- * setting changes nothing.
- * @throws ConfigError in one line
- */
-export async function openAccessFiles(
+export interface RestrictedFilesPorts extends RulePorts {
+  readonly thread: Thread;
+}
+
+/** Reads all files that the access settings name. @throws ConfigError in one line */
+export async function openRestrictedFiles(
   config: Config,
-  ports: RulePorts & { readonly thread: Thread },
-): Promise<AccessFiles> {
-  const settings = tokenServerOf(config);
+  settings: TokenServerSettings | undefined,
+  ports: RestrictedFilesPorts,
+): Promise<RestrictedFiles> {
   const rules = await openAccessRules(config, ports);
-  if (rules === undefined && settings === undefined) return { kind: 'open' };
   const current = rules?.current ?? (() => nothingIsAllowed);
   const oidc = await openOidc(current, openKeys(ports.thread, ports.logger));
   const judge = openJudge(config, ports);
