@@ -16,8 +16,18 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
     answer = exchange.failedAnswer(error);
   }
   if (!(answer instanceof Promise)) return exchange.finish(answer);
+  return finishLater(exchange, answer);
+}
+
+async function finishLater(exchange: Exchange, answer: Promise<Response>): Promise<Response> {
   exchange.wait();
-  return answer.catch((error: unknown) => exchange.failedAnswer(error)).then((response) => exchange.finish(response));
+  let response: Response;
+  try {
+    response = await answer;
+  } catch (error) {
+    response = await exchange.failedAnswer(error);
+  }
+  return exchange.finish(response);
 }
 
 /** Answers a request outside the API with an error. It is counted and logged like any other. */

@@ -12,6 +12,7 @@ import type {
   ReferrersQuery,
 } from '../projection/projection.ts';
 import {
+  blobLink,
   blobUse,
   inRepository,
   manifestByDigest,
@@ -33,23 +34,23 @@ export class PastProjection implements Projection {
   }
 
   manifestByTag(name: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(name, (state) => manifestByTag(state, tag));
+    return this.#ask(name, manifestByTag, tag);
   }
 
   manifestByDigest(name: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(name, (state) => manifestByDigest(state, digest));
+    return this.#ask(name, manifestByDigest, digest);
   }
 
   blob(name: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>> {
-    return this.#ask(name, (state) => state.blob(digest));
+    return this.#ask(name, blobLink, digest);
   }
 
   blobUse(name: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>> {
-    return this.#ask(name, (state) => blobUse(state, digest));
+    return this.#ask(name, blobUse, digest);
   }
 
   tags(name: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
-    return this.#ask(name, (state) => tagPage(state, after, limit));
+    return this.#ask(name, (state, start) => tagPage(state, start, limit), after);
   }
 
   async referrers(
@@ -71,11 +72,11 @@ export class PastProjection implements Projection {
     return Promise.reject(new RegistryError('read-only', `${name} is in the past, which cannot be changed`));
   }
 
-  #ask<T>(name: RepositoryName, answer: (state: RepositoryState) => T): Answer<InRepository<T>> {
+  #ask<K, T>(name: RepositoryName, answer: (state: RepositoryState, key: K) => T, key: K): Answer<InRepository<T>> {
     const past = this.#past(name);
     return past instanceof Promise
-      ? past.then(({ state }) => inRepository(state, answer))
-      : inRepository(past?.state, answer);
+      ? past.then(({ state }) => inRepository(state, answer, key))
+      : inRepository(past?.state, answer, key);
   }
 
   /** undefined: this is not a name of the past. */

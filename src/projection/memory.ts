@@ -18,7 +18,15 @@ import type {
   SlotsShown,
 } from './projection.ts';
 import { aheadOf, Resident, type ResidentPorts } from './resident.ts';
-import { blobUse, inRepository, manifestByDigest, manifestByTag, referrerPage, tagPage } from './state-answers.ts';
+import {
+  blobLink,
+  blobUse,
+  inRepository,
+  manifestByDigest,
+  manifestByTag,
+  referrerPage,
+  tagPage,
+} from './state-answers.ts';
 import { Follower } from './threads/follower.ts';
 import type { Heads } from './threads/heads.ts';
 
@@ -55,23 +63,23 @@ export class MemoryProjection implements Projection, Replayer, SlotsShown {
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(repo, (state) => manifestByTag(state, tag));
+    return this.#ask(repo, manifestByTag, tag);
   }
 
   manifestByDigest(repo: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>> {
-    return this.#ask(repo, (state) => manifestByDigest(state, digest));
+    return this.#ask(repo, manifestByDigest, digest);
   }
 
   blob(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>> {
-    return this.#ask(repo, (state) => state.blob(digest));
+    return this.#ask(repo, blobLink, digest);
   }
 
   blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>> {
-    return this.#ask(repo, (state) => blobUse(state, digest));
+    return this.#ask(repo, blobUse, digest);
   }
 
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
-    return this.#ask(repo, (state) => tagPage(state, after, limit));
+    return this.#ask(repo, (state, start) => tagPage(state, start, limit), after);
   }
 
   async referrers(
@@ -172,10 +180,18 @@ export class MemoryProjection implements Projection, Replayer, SlotsShown {
     return this.#residents.get(repo)?.state.seq ?? 0;
   }
 
-  #ask<T>(repo: RepositoryName, answer: (state: RepositoryState) => T): Answer<InRepository<T>> {
+  #ask<K, T>(repo: RepositoryName, answer: (state: RepositoryState, key: K) => T, key: K): Answer<InRepository<T>> {
     const resident = this.#use(repo);
-    if (resident?.isCurrent === true) return inRepository(resident.state, answer);
-    return this.#fresh(repo).then(({ state }) => inRepository(state, answer));
+    return resident?.isCurrent === true ? inRepository(resident.state, answer, key) : this.#askFresh(repo, answer, key);
+  }
+
+  async #askFresh<K, T>(
+    repo: RepositoryName,
+    answer: (state: RepositoryState, key: K) => T,
+    key: K,
+  ): Promise<InRepository<T>> {
+    const { state } = await this.#fresh(repo);
+    return inRepository(state, answer, key);
   }
 
   /** The repository with every slot that was acknowledged or shown before this call. */

@@ -1,16 +1,21 @@
 // What requests ask of the state of one repository, whichever view holds it.
 import type { RepositoryState } from '../journal/fold.ts';
+import type { BlobLink } from '../journal/state.ts';
 import type { Digest, Tag } from '../oci/names.ts';
 import type { BlobUse, FoundManifest, InRepository, Page, ReferrersQuery } from './projection.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
-/** @param state undefined if the repository has no log */
-export function inRepository<T>(
+/**
+ * @param state undefined if the repository has no log
+ * @param key what `answer` is asked for; passed on, because a closure for each request would cost a pull measurable time
+ */
+export function inRepository<K, T>(
   state: RepositoryState | undefined,
-  answer: (state: RepositoryState) => T,
+  answer: (state: RepositoryState, key: K) => T,
+  key: K,
 ): InRepository<T> {
-  return state?.exists === true ? { kind: 'known', value: answer(state) } : UNKNOWN;
+  return state?.exists === true ? { kind: 'known', value: answer(state, key) } : UNKNOWN;
 }
 
 export function manifestByTag(state: RepositoryState, tag: Tag): FoundManifest | undefined {
@@ -21,6 +26,10 @@ export function manifestByTag(state: RepositoryState, tag: Tag): FoundManifest |
 export function manifestByDigest(state: RepositoryState, digest: Digest): FoundManifest | undefined {
   const record = state.manifest(digest);
   return record === undefined ? undefined : { digest, record };
+}
+
+export function blobLink(state: RepositoryState, digest: Digest): BlobLink | undefined {
+  return state.blob(digest);
 }
 
 export function blobUse(state: RepositoryState, digest: Digest): BlobUse | undefined {

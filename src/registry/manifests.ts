@@ -7,7 +7,7 @@ import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { type ManifestFacts, manifestSteps } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Steps } from '../oci/strict-json.ts';
-import type { Answer, FoundManifest } from '../projection/projection.ts';
+import type { Answer, FoundManifest, InRepository } from '../projection/projection.ts';
 import type { Durability, ObjectStore, WrittenObject } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
@@ -68,24 +68,27 @@ export class Manifests {
       reference.kind === 'tag'
         ? projection.manifestByTag(repo, reference.tag)
         : projection.manifestByDigest(repo, reference.digest);
-    return mapMaybeAsync(answer, (found) => {
-      const manifest = requireRepository(repo, found);
-      if (manifest === undefined) throw manifestUnknown(repo, reference);
-      return manifest;
-    });
+    return answer instanceof Promise ? requireLater(repo, reference, answer) : requireManifest(repo, reference, answer);
   }
 
   /** Like `resolve`, with the bytes. @throws RegistryError as `resolve`, and `content-damaged` */
   get(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Manifest> {
-    return mapMaybeAsync(this.resolve(repo, reference), (found) =>
-      mapMaybeAsync(this.bytes(found, caller), (bytes) =>
-        mapMaybeAsync(this.#warnings(repo, found, bytes), (warnings) => ({
-          descriptor: descriptorOf(found),
-          bytes,
-          warnings,
-        })),
-      ),
-    );
+    const found = this.resolve(repo, reference);
+    const cached = found instanceof Promise ? undefined : this.#fromMemory(found);
+    return cached ?? this.#complete(repo, found, caller);
+  }
+
+  /** What most pulls get, without a promise or a closure. @returns undefined if more must be read first */
+  #fromMemory(found: FoundManifest): Manifest | undefined {
+    const bytes = this.#ports.cache.get(found.digest);
+    if (bytes === undefined || optionalBlobs(bytes, found.record.mediaType).length > 0) return undefined;
+    return { descriptor: descriptorOf(found), bytes };
+  }
+
+  async #complete(repo: RepositoryName, resolved: Answer<FoundManifest>, caller: Caller): Promise<Manifest> {
+    const found = await resolved;
+    const bytes = await this.bytes(found, caller);
+    return { descriptor: descriptorOf(found), bytes, warnings: await this.#warnings(repo, found, bytes) };
   }
 
   /** The descriptor, with warnings if the manifest is cached. It never reads from storage. */
@@ -319,6 +322,24 @@ function* readPushed(pushed: PushedManifest): Steps<{ readonly digest: Digest; r
 
 function tooLate(): RegistryError {
   return new RegistryError('unavailable', 'this write waited too long, and its bytes are about to be freed: try again');
+}
+
+function requireManifest(
+  repo: RepositoryName,
+  reference: Reference,
+  answer: InRepository<FoundManifest | undefined>,
+): FoundManifest {
+  const manifest = requireRepository(repo, answer);
+  if (manifest === undefined) throw manifestUnknown(repo, reference);
+  return manifest;
+}
+
+async function requireLater(
+  repo: RepositoryName,
+  reference: Reference,
+  answer: Promise<InRepository<FoundManifest | undefined>>,
+): Promise<FoundManifest> {
+  return requireManifest(repo, reference, await answer);
 }
 
 function manifestUnknown(repo: RepositoryName, reference: Reference): RegistryError {
