@@ -207,6 +207,9 @@ test('a place that fills up gets no backup, and the next run goes on with what w
     const { code, stdout, stderr } = await backup(place, '--name', 'full');
     expect([code, stdout, linesOf(stderr)]).toEqual([2, '', [expect.stringContaining(`${place} has no space left`)]]);
     expect((await backup('list', place)).stdout).toBe('');
+    // A script that verifies regularly must notice that there is nothing to restore.
+    const nothing = await backup('verify', place);
+    expect([nothing.code, nothing.stdout, nothing.stderr]).toEqual([1, '', `marina: ${place} has no whole backup\n`]);
     expect((await marina(STORAGE_PATH, 'pins')).stdout).toBe('there are no pins\n');
     await run(['mount', '-o', 'remount,size=50m', place]);
     expect((await backup(place, '--name', 'full')).code).toBe(0);

@@ -20,6 +20,7 @@ export async function verifyPlace(
 ): Promise<ExitCode> {
   const share = shareOf(sample);
   const backups = await chosen(place, name);
+  if (backups.length === 0) throw new CommandError(EXIT.negative, `${place.name} has no whole backup`);
   const bar = new LogsBar();
   const onFault = async (fault: Fault): Promise<void> => {
     bar.stop();
