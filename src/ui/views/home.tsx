@@ -50,7 +50,9 @@ export function Home({ data, q, under, sort, viewer }: HomeProps) {
             <FirstPush viewer={viewer} />
           ) : (
             <>
-              {under === undefined && <TotalNumbers totals={data.totals} now={viewer.now} />}
+              {under === undefined && data.page.items.length > 0 && (
+                <TotalNumbers totals={data.totals} now={viewer.now} />
+              )}
               <FolderList folders={data.folders} />
               <div class="columns">
                 <div class="column-main">
@@ -127,7 +129,7 @@ interface ListProps {
   readonly now: number;
 }
 
-function List({ page: { items, next }, q, under, sort, now }: ListProps) {
+function List({ page: { items, next, isComplete }, q, under, sort, now }: ListProps) {
   return (
     <Card
       title={q === '' ? 'All' : 'Names'}
@@ -146,39 +148,51 @@ function List({ page: { items, next }, q, under, sort, now }: ListProps) {
         </nav>
       }
     >
-      <table class="table repositories">
-        <thead>
-          <tr>
-            <th scope="col">Repository</th>
-            <th scope="col" class="spark-cell">
-              Pushes, 30 days
-            </th>
-            <th scope="col" class="number">
-              Tags
-            </th>
-            <th scope="col" class="number">
-              Own
-            </th>
-            <th scope="col" class="number">
-              Shared
-            </th>
-            <th scope="col" class="number">
-              Last push
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {items.map((each) => (
-            <Row key={each.name} summary={each} now={now} />
-          ))}
-        </tbody>
-      </table>
+      {items.length === 0 ? (
+        <Empty icon={isComplete ? 'box' : 'clock'} title={isComplete ? 'No repositories here' : 'Not listed yet'}>
+          {!isComplete && <p>Load this page again in a moment.</p>}
+        </Empty>
+      ) : (
+        <RepositoryTable items={items} now={now} />
+      )}
       {next !== undefined && (
         <footer class="card-foot">
           <NextPage href={homeAddress({ q, under, sort, after: next })} />
         </footer>
       )}
     </Card>
+  );
+}
+
+function RepositoryTable({ items, now }: { readonly items: readonly RepositorySummary[]; readonly now: number }) {
+  return (
+    <table class="table repositories">
+      <thead>
+        <tr>
+          <th scope="col">Repository</th>
+          <th scope="col" class="spark-cell">
+            Pushes, 30 days
+          </th>
+          <th scope="col" class="number">
+            Tags
+          </th>
+          <th scope="col" class="number">
+            Own
+          </th>
+          <th scope="col" class="number">
+            Shared
+          </th>
+          <th scope="col" class="number">
+            Last push
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((each) => (
+          <Row key={each.name} summary={each} now={now} />
+        ))}
+      </tbody>
+    </table>
   );
 }
 
