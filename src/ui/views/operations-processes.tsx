@@ -37,7 +37,7 @@ function Processes({ list: { processes, problem }, viewer }: { readonly list: Pr
           <Notice tone="warm">The nodes use different rules: compare their ACCESS_FILE.</Notice>
         </div>
       )}
-      <table class="table">
+      <table class="table counts">
         <caption class="hidden">Nodes and workers</caption>
         <TableHead names={['Name', 'State', 'Version']} numbers={['Threads', 'Started']} />
         <tbody>
