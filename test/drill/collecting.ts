@@ -40,7 +40,7 @@ export interface Worked {
 
 export interface Terms {
   readonly owners: number;
-  /** Milliseconds without a response that count as a violation. */
+  /** Milliseconds after which what did not succeed is late. */
   readonly patience: number;
   readonly isEnough: (tally: Tally) => boolean;
 }

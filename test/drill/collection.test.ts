@@ -58,6 +58,7 @@ async function drill(site: Site, random: Random): Promise<void> {
   expect(checked.all.filter(({ severity }) => severity === 'fault')).toEqual([]);
   console.log(JSON.stringify({ drill: site.name, ...tally, ...stored }));
   expect(tally.violations).toEqual([]);
+  expect(tally.late).toEqual([]);
   for (const count of [tally.pushes, tally.pushesAgain, tally.deletes, tally.mounts, tally.known]) {
     expect(count).toBeGreaterThan(0);
   }

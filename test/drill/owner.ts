@@ -31,7 +31,10 @@ export class Tally {
   uploads = 0;
   unanswered = 0;
   faults = 0;
+  /** Answers that break a promise. */
   readonly violations: string[] = [];
+  /** What did not succeed within `patience`. A busy machine is enough for it, so it does not show which bug a server has. */
+  readonly late: string[] = [];
 }
 
 interface Owned {
@@ -155,7 +158,7 @@ export class Owner {
       }
       await Bun.sleep(PAUSE_MS);
     }
-    this.#violate(`${owned.tag} could not be pushed within ${this.#registry.patience} ms`);
+    this.#giveUp(owned, `could not be pushed within ${this.#registry.patience} ms`);
   }
 
   async #pushBlobs({ repository, image: { blobs } }: Owned): Promise<boolean> {
@@ -223,19 +226,21 @@ export class Owner {
       if (reply !== undefined) return this.#violate(`DELETE ${owned.tag}: ${reply.status}`);
       await Bun.sleep(PAUSE_MS);
     }
-    this.#violate(`${owned.tag} could not be deleted within ${this.#registry.patience} ms`);
+    this.#giveUp(owned, `could not be deleted within ${this.#registry.patience} ms`);
   }
 
   /** By tag, with all its blobs. */
   async #pull({ repository, tag, image: pushed, state }: Owned, when: string): Promise<void> {
     this.#registry.tally.pulls++;
     const reply = await this.#get(`/v2/${repository}/manifests/${tag}`);
+    if (reply === undefined) return;
     const expected = state === 'present' ? 200 : 404;
     if (reply.status !== expected) return this.#violate(`${when}: GET ${tag}, ${state}: ${reply.status}`);
     if (state === 'absent') return;
     if (digestOf(reply.bytes) !== pushed.descriptor.digest) this.#violate(`${when}: ${tag} has other bytes`);
     for (const { descriptor } of pushed.blobs) {
       const blob = await this.#get(`/v2/${repository}/blobs/${descriptor.digest}`);
+      if (blob === undefined) return;
       const isRight = blob.status === 200 && digestOf(blob.bytes) === descriptor.digest;
       if (!isRight) {
         this.#violate(`${when}: ${descriptor.digest} of ${tag}: ${blob.status}, ${blob.bytes.length} bytes`);
@@ -243,16 +248,16 @@ export class Owner {
     }
   }
 
-  /** Retries until there is a response. */
-  async #get(path: string): Promise<Reply> {
+  /** Retries until there is a response. @returns undefined if it is late */
+  async #get(path: string): Promise<Reply | undefined> {
     const deadline = performance.now() + this.#registry.patience;
     while (performance.now() < deadline) {
       const reply = await this.#send('GET', path);
       if (reply !== undefined) return reply;
       await Bun.sleep(PAUSE_MS);
     }
-    this.#violate(`GET ${path} was not answered within ${this.#registry.patience} ms`);
-    return { status: 0, headers: new Headers(), bytes: new Uint8Array() };
+    this.#reportLate(`GET ${path} was not answered within ${this.#registry.patience} ms`);
+    return undefined;
   }
 
   /** @returns undefined if the outcome is unknown: no response, or a 5xx */
@@ -270,7 +275,7 @@ export class Owner {
       if (status < 500) return { status, headers, bytes };
       if (status !== 502 && status !== 503) this.#violate(`${method} ${path}: ${status}`);
     } catch (error) {
-      if (error instanceof Error && error.name === 'TimeoutError') this.#violate(`${method} ${path} hangs`);
+      if (error instanceof Error && error.name === 'TimeoutError') this.#reportLate(`${method} ${path} hangs`);
       // The drill expects connections that end without a response.
     }
     tally.unanswered++;
@@ -279,5 +284,15 @@ export class Owner {
 
   #violate(what: string): void {
     this.#registry.tally.violations.push(`${this.#name}: ${what}`);
+  }
+
+  /** Its last request may have been executed or not, so nothing can be expected of it any more. */
+  #giveUp(owned: Owned, what: string): void {
+    this.#owned.splice(this.#owned.indexOf(owned), 1);
+    this.#reportLate(`${owned.tag} ${what}`);
+  }
+
+  #reportLate(what: string): void {
+    this.#registry.tally.late.push(`${this.#name}: ${what}`);
   }
 }
