@@ -26,6 +26,9 @@ default_timeout_ms=300000
 # All files of the tests are in one folder, so that even an interrupted run leaves none behind.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/marina-tests.XXXXXX")
 export TMPDIR
+# A file for each port that a test of this run has been given (freePort in test/support/server.ts).
+export TEST_PORTS=$TMPDIR/ports
+mkdir "$TEST_PORTS"
 # The running process groups.
 tests=
 simulating=

@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SETTINGS } from '../../src/config.ts';
+import { codeOf } from '../../src/system/error-code.ts';
 import { expectNoSecrets } from './secrets.ts';
 import { within } from './within.ts';
 
@@ -68,12 +69,30 @@ export async function cleanUp(): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join('\n'));
 }
 
-/** A port that was free a moment ago. */
+/** A port that was free a moment ago, and that no other test of this run has been given. */
 export function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
+  for (;;) {
+    const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
+    const { port } = listener;
+    listener.stop(true);
+    if (reserve(port)) return port;
+  }
+}
+
+/**
+ * test/run.sh runs several processes of tests at once. Without this, two of them might be given the same port before a server listens
+ * on it, and a test would take the server of the other for its own. @returns false if another process has reserved it
+ */
+function reserve(port: number): boolean {
+  const folder = process.env.TEST_PORTS;
+  if (folder === undefined) return true;
+  try {
+    closeSync(openSync(join(folder, String(port)), 'wx'));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** Starts a server with these settings in addition to the tests' defaults, and waits until it is ready. */
