@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { compressedJsonOf } from '../oci/json.ts';
+import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { HOLDS, holdKey, idOfHoldKey } from '../storage/paths.ts';
@@ -94,7 +94,7 @@ export async function holdIds(driver: Pick<StoreReader, 'list'>): Promise<Incarn
 export async function readHold(driver: Pick<StoreReader, 'read'>, id: Incarnation): Promise<Hold | undefined> {
   const bytes = await driver.read(holdKey(id));
   if (bytes === undefined) return undefined;
-  const parsed = holdSchema.safeParse(await compressedJsonOf(bytes));
+  const parsed = holdSchema.safeParse(unpacked(bytes));
   if (!parsed.success) throw new HoldUnreadable(id);
   return { ...parsed.data, id, logs: new Map(parsed.data.logs) };
 }
@@ -117,6 +117,15 @@ export class HoldUnreadable extends Error {
 
   constructor(id: Incarnation) {
     super(`${holdKey(id)} cannot be read, so nothing is deleted: it may be of a newer version of Marina`);
+  }
+}
+
+/** Synchronous, like `encodeHold`: the simulation of collections schedules every step, and could not schedule another thread's work. */
+function unpacked(bytes: Uint8Array): unknown {
+  try {
+    return jsonOf(Bun.zstdDecompressSync(bytes));
+  } catch {
+    return undefined;
   }
 }
 
