@@ -35,6 +35,12 @@ export function processorSeconds(pid: number): number {
   return familyOf(pid).reduce((sum, member) => sum + secondsIn(`/proc/${member}/stat`), 0);
 }
 
+/** The most resident memory that a process has had, in MiB; undefined once it has ended. */
+export function peakMiB(pid: number): number | undefined {
+  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
+}
+
 /** Processes that together use less than this share of a core have nothing left to do. */
 const REST_SHARE = 0.05;
 const REST_WITHIN_MS = 120_000;
