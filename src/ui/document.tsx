@@ -20,6 +20,9 @@ interface DocumentProps {
 /** The name of the field that proves that a form comes from a page of this registry. */
 export const FORM_TOKEN = 'form';
 
+/** The last element of a page. A browser paints nothing before it has come. */
+const END = 'end';
+
 /** What every page has around its content. */
 export function Document({ title, viewer, assets, search = '', children }: DocumentProps) {
   return (
@@ -31,6 +34,8 @@ export function Document({ title, viewer, assets, search = '', children }: Docum
         <meta name="robots" content="noindex" />
         <title>{title === '' ? 'Marina' : `${title} · Marina`}</title>
         <link rel="icon" href={ICON} />
+        {/* Columns of tables depend on rows that come later: without this, what is read already moves while a slow page arrives. */}
+        <link rel="expect" href={`#${END}`} blocking="render" />
         <link rel="stylesheet" href={assets.style} />
         <script src={assets.script} defer />
       </head>
@@ -53,6 +58,7 @@ export function Document({ title, viewer, assets, search = '', children }: Docum
           <a href="/healthz">Health</a>
         </footer>
         <Palette />
+        <span id={END} hidden />
       </body>
     </html>
   );

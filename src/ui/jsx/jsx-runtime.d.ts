@@ -84,7 +84,7 @@ interface Elements {
   readonly head: Global;
   readonly body: Global;
   readonly meta: Global & { readonly charset?: string; readonly name?: string; readonly content?: string };
-  readonly link: Link & { readonly type?: string };
+  readonly link: Link & { readonly type?: string; readonly blocking?: 'render' };
   readonly script: { readonly src: string; readonly defer: true };
   readonly a: Link & { readonly download?: Flag };
   readonly form: Global & { readonly action: string; readonly method: 'get' | 'post' };

@@ -1,0 +1,104 @@
+// Pages that arrive slowly, a piece at a time: what a visitor looks at stays where it is.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { type Browser, chromium } from 'playwright-core';
+import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { image, pushImage } from '../support/oci.ts';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+
+setDefaultTimeout(120_000);
+
+/** A page arrives in so many pieces, and the browser could paint after each. */
+const PIECES = 12;
+const BETWEEN_PIECES_MS = 50;
+const TAGS = ['v1', 'v2', 'a-tag-whose-name-makes-its-column-wider'];
+const REPOSITORY = '/ui/repositories/team/app';
+
+let server: Server;
+let slow: Bun.Server<undefined>;
+let browser: Browser;
+beforeAll(async () => {
+  const [executablePath] = await tools('chromium');
+  server = await startServer({ THREADS: '1' });
+  const names = ['base/debian', 'team/app', 'team/a-repository-whose-name-makes-its-column-wider'];
+  for (const name of names) {
+    for (const tag of TAGS) await pushImage(server.url, name, image(), tag);
+  }
+  await eventually(async () =>
+    expect(await (await fetch(`${server.url}/api/v1/totals`)).json()).toMatchObject({
+      isComplete: true,
+      repositories: names.length,
+    }),
+  );
+  slow = Bun.serve({ port: 0, idleTimeout: 60, fetch: slowly });
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  await browser?.close();
+  await slow?.stop(true);
+  await cleanUp();
+});
+
+/** What the server answers; HTML in pieces. */
+async function slowly({ url }: Request): Promise<Response> {
+  const { pathname, search } = new URL(url);
+  const answer = await fetch(`${server.url}${pathname}${search}`, {
+    headers: { 'accept-encoding': 'identity', accept: 'text/html' },
+  });
+  if (answer.headers.get('content-type')?.startsWith('text/html') !== true) return answer;
+  const html = await answer.bytes();
+  const size = Math.ceil(html.length / PIECES);
+  const pieces = async function* () {
+    for (let at = 0; at < html.length; at += size) {
+      yield html.subarray(at, at + size);
+      await Bun.sleep(BETWEEN_PIECES_MS);
+    }
+  };
+  const headers = new Headers(answer.headers);
+  headers.delete('content-length');
+  return new Response(pieces(), { status: answer.status, headers });
+}
+
+/** How far the parts of a page have moved since it was opened, as browsers count it, with the parts that did. */
+interface Shifts {
+  readonly sum: number;
+  readonly parts: readonly string[];
+}
+
+const OBSERVE = `
+  window.shifts = { sum: 0, parts: [] };
+  new PerformanceObserver((list) => {
+    for (const { value, sources } of list.getEntries()) {
+      shifts.sum += value;
+      for (const { node } of sources) shifts.parts.push(node?.outerHTML?.slice(0, 80) ?? node?.nodeName ?? '');
+    }
+  }).observe({ type: 'layout-shift', buffered: true });`;
+
+/** Entries come after the next frame. */
+const SHIFTS = 'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(shifts), 200)))';
+
+async function shiftsOf(path: string, width: number): Promise<Shifts> {
+  const page = await browser.newPage({ viewport: { width, height: 900 } });
+  try {
+    await page.addInitScript(OBSERVE);
+    await page.goto(new URL(path, slow.url).href);
+    return await page.evaluate<Shifts>(SHIFTS);
+  } finally {
+    await page.close();
+  }
+}
+
+test.each([
+  ['/ui/', 1440],
+  ['/ui/?q=team', 768],
+  ['/ui/storage', 1440],
+  ['/ui/storage?repository=team/app', 320],
+  [REPOSITORY, 1440],
+  [REPOSITORY, 320],
+  [`${REPOSITORY}:v1`, 768],
+  [`${REPOSITORY}/-/timeline`, 320],
+  ['/ui/changes', 1440],
+  ['/ui/operations', 320],
+] as const)('nothing jumps while %s, %d pixels wide, arrives slowly', async (path, width) => {
+  expect(await shiftsOf(path, width)).toEqual({ sum: 0, parts: [] });
+});
