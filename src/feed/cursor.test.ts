@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'bun:test';
+import { createHmac, hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import { hashSlot, NO_SLOT } from '../journal/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { CursorCodec, checkOf, MAX_CURSOR, type Place } from './cursor.ts';
 
-const codec = new CursorCodec('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+const codec = new CursorCodec(STORE);
 const numbers = fc.maxSafeNat();
 const places: fc.Arbitrary<Place> = fc.record({
   position: fc.record({ note: numbers, entry: numbers, seq: numbers, index: numbers }),
@@ -54,6 +56,24 @@ describe('a cursor', () => {
       expect(kindOf(altered)).toBe(altered === text ? undefined : 'cursor-invalid');
     }
     for (let length = 0; length < text.length; length++) expect(kindOf(text.slice(0, length))).toBe('cursor-invalid');
+  });
+
+  test('with a number that no place has is refused, though its seal is right', () => {
+    /** A cursor whose six numbers are these bytes, sealed as anyone can who knows the store. */
+    const forged = (numbers: readonly (readonly number[])[]): string => {
+      const content = Buffer.concat([Buffer.alloc(8), Buffer.from([1, ...numbers.flat()])]);
+      const key = Buffer.from(hkdfSync('sha256', STORE, '', 'marina change cursor', 32));
+      const seal = createHmac('sha256', key).update(content).digest().subarray(0, 12);
+      return Buffer.concat([seal, content]).toString('base64url');
+    };
+    const infinite = [...Array<number>(200).fill(255), 1];
+    const notANumber = [...Array<number>(200).fill(128), 0];
+    const tooLarge = [...Array<number>(8).fill(255), 1];
+    const honest = [[1], [0], [0], [0], [5], [5]];
+    expect(kindOf(forged(honest))).toBeUndefined();
+    for (const bytes of [infinite, notANumber, tooLarge]) {
+      for (const place of honest.keys()) expect(kindOf(forged(honest.with(place, bytes)))).toBe('cursor-invalid');
+    }
   });
 
   test('can be no other text', () => {

@@ -54,7 +54,7 @@ export function checkOf(hash: string): string {
 
 /**
  * Writes and reads cursors. A seal shows whether a text is a cursor of this store. It protects no secret: a cursor gives access to
- * nothing, because pages are filtered by what the caller may pull.
+ * nothing, because pages are filtered by what the caller may pull. A caller who knows the store's ULID can forge one, so all that it says is checked.
  */
 export class CursorCodec {
   readonly #key: Buffer;
@@ -91,6 +91,8 @@ export class CursorCodec {
     if (!timingSafeEqual(this.#seal(content), bytes.subarray(0, SEAL_BYTES))) return undefined;
     const check = content.toString('hex', 0, CHECK_BYTES);
     const numbers = readNumbers(content.subarray(CHECK_BYTES));
+    // Anyone who knows the store's ULID can seal any number, also one that is too large to be encoded again.
+    if (!numbers.every(Number.isSafeInteger)) return undefined;
     const [version, note, entry, seq, index, before, upTo] = numbers;
     if (version !== VERSION || note === undefined || entry === undefined || seq === undefined || index === undefined)
       return undefined;

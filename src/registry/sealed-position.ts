@@ -18,7 +18,7 @@ const PURPOSE = 'marina catalog position';
 export class SealedPositions {
   readonly #key: Buffer;
 
-  /** @param store the store's ULID. It has 80 random bits, and no client ever sees it. */
+  /** @param store the store's ULID. It has 80 random bits. Where access is controlled, only administrators see it. */
   constructor(store: string) {
     this.#key = Buffer.from(hkdfSync('sha256', store, '', PURPOSE, 32));
   }
