@@ -3,7 +3,7 @@ import type { Change } from '../../feed/change.ts';
 import type { Cursor } from '../../feed/cursor.ts';
 import type { ChangeFilter, ChangePage, ChangesForCallers, Since } from '../../feed/feed.ts';
 import { Patterns } from '../../rule-file/patterns.ts';
-import type { Handler, RequestContext } from '../context.ts';
+import type { HandlerPorts, RequestContext } from '../context.ts';
 import { respond } from '../response.ts';
 import { type AnswerOf, send } from './answer.ts';
 import type { ApiRoute, changes } from './endpoints.ts';
@@ -17,17 +17,25 @@ const STREAM_MS = 5 * 60_000;
 /** Changes that a stream reads at once. */
 const STREAM_PAGE = 500;
 
+const STREAM_HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' };
+
+type ChangesContext = Caller & Pick<RequestContext, 'request' | 'keepOpen' | 'stats' | 'failed'>;
+
 /** JSON, or a stream of server-sent events if the client accepts that. */
-export const getChanges: Handler<'api-changes'> = async (route, context, { changes: feed, ending }) => {
+export async function getChanges(
+  route: ChangesRoute,
+  context: ChangesContext,
+  { changes: feed, ending }: Pick<HandlerPorts, 'changes' | 'ending'>,
+): Promise<Response> {
   const { request } = context;
   const wantsStream = request.headers.get('accept')?.includes('text/event-stream') === true;
   const filter = filterOf(route);
   const cursor = await feed.start(wantsStream ? resumed(request, route.since) : route.since);
+  if (wantsStream && request.method === 'HEAD') return respond(null, { headers: STREAM_HEADERS });
   const reading: Reading = { feed, filter, caller: context, ending: signalOf(context.signal, ending) };
   if (wantsStream) {
     context.keepOpen();
-    const body = request.method === 'HEAD' ? null : streamOf(cursor, reading);
-    return respond(body, { headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' } });
+    return respond(streamOf(cursor, reading), { headers: STREAM_HEADERS });
   }
   if (route.wait > 0) context.keepOpen();
   try {
@@ -37,7 +45,7 @@ export const getChanges: Handler<'api-changes'> = async (route, context, { chang
   } finally {
     reading.ending.release();
   }
-};
+}
 
 interface Reading {
   readonly feed: ChangesForCallers;
