@@ -33,4 +33,9 @@ bom.dependencies = bom.dependencies
   .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((each) => kept.has(each)) }));
 // npm names the application after its folder, which may have any name.
 bom.metadata.component.name = read('package.json').name;
+// Its reader may want the beginning only (`| head`). Then it ends as SIGPIPE ends other programs, for which shells show 128 + 13.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(141);
+});
 process.stdout.write(`${JSON.stringify(bom, null, 2)}\n`);

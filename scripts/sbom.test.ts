@@ -29,3 +29,12 @@ test('the SBOM is CycloneDX and has every production dependency with its hash, a
   for (const { name, hashes = [] } of components)
     expect([name, hashes.map(({ alg }) => alg)]).toEqual([name, ['SHA-512']]);
 }, 90_000);
+
+test('it ends without a word when its reader closes the pipe', async () => {
+  const script = 'node "$1" | head -n 1; echo $PIPESTATUS';
+  const piped = Bun.spawn(['bash', '-c', script, 'bash', new URL('sbom.mjs', import.meta.url).pathname], {
+    stderr: 'pipe',
+  });
+  const [said, errors] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
+  expect([said, errors]).toEqual(['{\n141\n', '']);
+}, 90_000);

@@ -5,11 +5,11 @@ export class BackupRefused extends Error {
   override readonly name = 'BackupRefused';
 }
 
-/** Content of the registry that a backup could not copy. */
+/** Content of the registry that a backup could not copy, or that a backup lacks. */
 export interface Damage {
   readonly repo: RepositoryName;
   readonly digest: Digest;
-  /** `missing`: the store has no bytes for it. `damaged`: they do not match their digest. */
+  /** `missing`: there are no bytes for it. `damaged`: they do not match their digest. */
   readonly problem: 'missing' | 'damaged';
 }
 

@@ -34,6 +34,8 @@ export interface RestorePorts {
   readonly at: number | undefined;
   /** Whether it keeps the ULID of the registry that was backed up. */
   readonly sameStore: boolean;
+  /** Whether the store is made although the backup lacks content. */
+  readonly acceptsDamage: boolean;
   readonly newId: () => Incarnation;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: RestoreProgress) => void;
@@ -46,6 +48,23 @@ export interface RestoreReport extends Identity {
   readonly bytes: number;
   /** Whether an interrupted restore was continued. */
   readonly resumed: boolean;
+  /** What the backup lacks, at most MAX_DAMAGES, and how much that is in all. The store links it, and has no bytes for it. */
+  readonly damages: readonly Damage[];
+  readonly lacking: number;
+}
+
+/** Everything was restored but what the backup lacks, and servers refuse the store. The same restore can be run again. */
+export class RestoreIncomplete extends Error {
+  override readonly name = 'RestoreIncomplete';
+  /** At most MAX_DAMAGES. */
+  readonly damages: readonly Damage[];
+  readonly count: number;
+
+  constructor(damages: readonly Damage[], count: number) {
+    super(`${count} blobs or manifests are missing or damaged in the backup`);
+    this.damages = damages;
+    this.count = count;
+  }
 }
 
 /** The backups have no bytes for content that was there at the moment. Nothing was restored. */
@@ -64,7 +83,7 @@ export class MomentIncomplete extends Error {
 
 /**
  * Makes a store from a backup. It may be interrupted and run again. Until it has ended, no server serves the store.
- * @throws BackupRefused; MomentIncomplete; RegistryError `log-broken`, `storage-full`
+ * @throws BackupRefused; MomentIncomplete; RestoreIncomplete; RegistryError `log-broken`, `storage-full`
  */
 export async function restoreBackup(ports: RestorePorts): Promise<RestoreReport> {
   return await new RestoreRun(ports).run();
@@ -74,6 +93,8 @@ class RestoreRun {
   readonly #ports: RestorePorts;
   readonly #reader: LogReader;
   readonly #counts = { repositories: 0, slots: 0, objects: 0, bytes: 0 };
+  readonly #damages: Damage[] = [];
+  #lacking = 0;
   #resumed = false;
   #done = 0;
 
@@ -83,10 +104,10 @@ class RestoreRun {
   }
 
   async run(): Promise<RestoreReport> {
-    const { target, manifest, at } = this.#ports;
+    const { target, manifest, at, acceptsDamage } = this.#ports;
     // Before anything is written, because it takes a while, and then nothing has to be removed.
     const known = await readRestoring(target);
-    if (known === undefined && at !== undefined) await this.#requireBytes();
+    if (known === undefined && at !== undefined && !acceptsDamage) await this.#requireBytes();
     const restoring = await this.#begin(known);
     // Notes may name slots that are later than the moment. The first server writes new ones.
     const logs = [...logsOf(manifest)].filter(([{ kind }]) => at === undefined || kind !== 'notes');
@@ -95,9 +116,14 @@ class RestoreRun {
       this.#done++;
       this.#ports.onProgress?.({ logs: this.#done, of: logs.length, bytes: this.#counts.bytes });
     });
+    if (this.#lacking > 0 && !acceptsDamage) {
+      await target.settle();
+      throw new RestoreIncomplete(this.#damages, this.#lacking);
+    }
     const { store, secrets } = restoring;
     await target.writeLast(FORMAT, encodeFormat({ store, secrets }));
-    return { store, secrets, ...this.#counts, resumed: this.#resumed };
+    const { damages, lacking } = { damages: this.#damages, lacking: this.#lacking };
+    return { store, secrets, ...this.#counts, resumed: this.#resumed, damages, lacking };
   }
 
   async #begin(known: Restoring | undefined): Promise<Restoring> {
@@ -156,15 +182,20 @@ class RestoreRun {
     const { state, bytes } = await this.#foldOf(log, copy, writeSlot);
     if (state.seq === 0) return;
     await this.#write(markerKey(repo), new Uint8Array());
-    await forEachConcurrently(linksOf(state), OBJECT_CONCURRENCY, ([digest, { inc, size }]) =>
-      this.#restoreObject(repo, { digest, inc, size }),
-    );
+    const lacking = new Set<Digest>();
+    await forEachConcurrently(linksOf(state), OBJECT_CONCURRENCY, async ([digest, { inc, size }]) => {
+      const problem = await this.#restoreObject({ digest, inc, size });
+      if (problem === undefined) return;
+      lacking.add(digest);
+      this.#lacking++;
+      if (this.#damages.length < MAX_DAMAGES) this.#damages.push({ repo, digest, problem });
+    });
     const { target } = this.#ports;
     const hints = { put: (key: string, bytes: Uint8Array): Promise<void> => target.write(key, bytes) };
     // Only blobs have hints.
-    await forEachConcurrently(state.blobs, OBJECT_CONCURRENCY, ([digest, { inc, size }]) =>
-      writeHint(hints, digest, { inc, size, repo }),
-    );
+    await forEachConcurrently(state.blobs, OBJECT_CONCURRENCY, async ([digest, { inc, size }]) => {
+      if (!lacking.has(digest)) await writeHint(hints, digest, { inc, size, repo });
+    });
     if (isSnapshotDue({ slots: state.seq, bytes, snapshotBytes: 0 }))
       await this.#write(snapshotKey(repo, state.seq), await encodeSnapshot(repo, state));
     this.#counts.repositories++;
@@ -197,19 +228,21 @@ class RestoreRun {
     return await lastSlotIn(times, at);
   }
 
-  async #restoreObject(repo: RepositoryName, { digest, inc, size }: Link): Promise<void> {
+  /** @returns what is wrong with the bytes in the backup; then nothing was written */
+  async #restoreObject({ digest, inc, size }: Link): Promise<Damage['problem'] | undefined> {
     const { archive, target, signal } = this.#ports;
     signal.throwIfAborted();
     const key = dataKey(inc);
     if (!(await this.#isThere(key, size))) {
       const object = await archive.open(blobKey(digest));
-      if (object === undefined) throw new BackupRefused(`the backup is damaged: ${digest} of ${repo} is missing`);
+      if (object === undefined) return 'missing';
       const isRight =
         object.size === size && (await target.copy(key, object, { digest, onBytes: () => signal.throwIfAborted() }));
-      if (!isRight) throw new BackupRefused(`the backup is damaged: the bytes of ${digest} of ${repo} are others`);
+      if (!isRight) return 'damaged';
       this.#counts.bytes += size;
     }
     this.#counts.objects++;
+    return undefined;
   }
 
   /** Whether an interrupted restore has written the object. */

@@ -66,6 +66,7 @@ async function restored(archive: MemoryArchive, changes: Partial<RestorePorts> =
   const ports: RestorePorts = {
     ...{ archive, manifest: await place.read(newest), target, at: undefined, sameStore: false, signal: never },
     newId: () => '01BX5ZZKBKACTAV9WEVGEMMVRZ' as Incarnation,
+    acceptsDamage: false,
     ...changes,
   };
   const report = await restoreBackup(ports);

@@ -10,7 +10,7 @@ import { readIdentity } from '../storage/prepare.ts';
 import { type ShowDigest, shortDigest, wholeDigest } from './describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
-import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+import { formatTime, type Output, printable } from './output.ts';
 
 /** How often `--follow` looks for a new note. Each look is one request for an absent object. */
 const LOOK_EVERY_MS = 500;
@@ -64,8 +64,8 @@ export async function showChanges(
       await feed.wait(cursor, { until: performance.now() + WAIT_MS, signal });
     }
   } catch (error) {
-    // The reader of the output has closed it, or the user has interrupted a page.
-    if (!(error instanceof OutputClosed) && error !== signal.reason) throw error;
+    // The user has interrupted a page.
+    if (error !== signal.reason) throw error;
   }
   return EXIT.ok;
 }

@@ -11,6 +11,8 @@ export const EXIT = {
   negative: 1,
   /** The command could not run, or could not finish. */
   failed: 2,
+  /** The reader of the output has gone. Shells show 128 + 13 for programs that SIGPIPE ends, as it does most of them then. */
+  outputClosed: 141,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -36,7 +38,7 @@ export class CommandError extends Error {
 
 /** Prints the failure: one line for what the operator can fix, a stack for a defect. */
 export function reportFailure(error: unknown): ExitCode {
-  if (error instanceof OutputClosed) return EXIT.failed;
+  if (error instanceof OutputClosed) return EXIT.outputClosed;
   if (error instanceof CommandError) {
     console.error(`marina: ${error.message}`);
     return error.code;

@@ -4,7 +4,7 @@ import { type RecordedTagChange, TagHistory } from '../past/tag-history.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { unknownRepository } from './log.ts';
 import { type OpenStore, requireRepository, requireTag } from './open-store.ts';
-import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+import { formatTime, type Output, printable } from './output.ts';
 
 /** `history <repo> <tag>`: every value that a tag had, oldest first. */
 export async function showHistory(
@@ -21,17 +21,11 @@ export async function showHistory(
   let slot = await slots.next();
   if (slot === undefined) throw unknownRepository(repo, store);
   let changes = 0;
-  try {
-    for (; slot !== undefined; slot = await slots.next()) {
-      for (const change of history.read(slot.batch)) {
-        changes++;
-        await (options.json === true ? output.json({ repo, tag, ...change }) : output.line(readable(change, output)));
-      }
+  for (; slot !== undefined; slot = await slots.next()) {
+    for (const change of history.read(slot.batch)) {
+      changes++;
+      await (options.json === true ? output.json({ repo, tag, ...change }) : output.line(readable(change, output)));
     }
-  } catch (error) {
-    if (!(error instanceof OutputClosed)) throw error;
-    // The reader of the output has closed it.
-    return EXIT.ok;
   }
   if (changes === 0) throw new CommandError(EXIT.negative, `${repo} never had a tag ${tag}`);
   return EXIT.ok;

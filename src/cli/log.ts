@@ -7,7 +7,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import { describeEvent, type ShowDigest, shortDigest, wholeDigest } from './describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { type OpenStore, requireRepository } from './open-store.ts';
-import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+import { formatTime, type Output, printable } from './output.ts';
 
 /** Interval of polling for a new slot. Each poll is one read of an absent object. */
 const POLL_MS = 200;
@@ -36,16 +36,11 @@ export async function showLog(name: string, options: LogOptions, store: OpenStor
     if (options.follow !== true) throw unknownRepository(repo, store);
     console.error(`marina: ${repo} has no log yet, waiting for its first slot`);
   }
-  try {
-    while (!interrupted.signal.aborted) {
-      const slot = await slots.next();
-      if (slot !== undefined) await write(slot.batch);
-      else if (options.follow !== true) break;
-      else await pause(interrupted.signal);
-    }
-  } catch (error) {
-    if (!(error instanceof OutputClosed)) throw error;
-    // The reader of the output has closed it.
+  while (!interrupted.signal.aborted) {
+    const slot = await slots.next();
+    if (slot !== undefined) await write(slot.batch);
+    else if (options.follow !== true) break;
+    else await pause(interrupted.signal);
   }
   return EXIT.ok;
 }

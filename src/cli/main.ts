@@ -22,7 +22,7 @@ Examples:
   npm run --silent marina -- history library/app latest
   STORAGE_PATH=/data npm run --silent marina -- fsck --scrub
 
-Exit codes: 0 success, 1 faults were found or the thing does not exist, 2 the command could not run.`,
+Exit codes: 0 success, 1 faults were found or the thing does not exist, 2 the command could not run, 141 the reader of the output has gone (as in | head).`,
   );
 
 await addVerbsFor(marina, process.argv[2]);

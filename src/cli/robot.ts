@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import { readIdentity, StoreRefused } from '../storage/prepare.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
-import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+import { formatTime, type Output, printable } from './output.ts';
 
 interface RobotPorts {
   readonly run: (work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
@@ -104,25 +104,20 @@ async function listRobots(options: { readonly json?: true }, { reader }: OpenSto
   const now = Date.now();
   const robots = [...view.robots.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
   const width = Math.max(0, ...robots.map(({ name }) => name.length));
-  try {
-    for (const { secret: _, ...robot } of robots) {
-      const expired = isExpired(robot, now);
-      if (options.json === true) {
-        await output.json({ ...robot, login: loginOf(robot.name), expired });
-        continue;
-      }
-      const { name, createdAt, createdBy, rotatedAt, expires } = robot;
-      const parts = [
-        name.padEnd(width),
-        `created ${formatTime(createdAt)} by ${printable(createdBy)}`,
-        ...(rotatedAt === undefined ? [] : [`secret of ${formatTime(rotatedAt)}`]),
-        ...(expires === undefined ? [] : [output.styled(expired ? 'red' : 'dim', expiryText(expires, expired))]),
-      ];
-      await output.line(parts.join('  '));
+  for (const { secret: _, ...robot } of robots) {
+    const expired = isExpired(robot, now);
+    if (options.json === true) {
+      await output.json({ ...robot, login: loginOf(robot.name), expired });
+      continue;
     }
-  } catch (error) {
-    if (!(error instanceof OutputClosed)) throw error;
-    // The reader of the output has closed it.
+    const { name, createdAt, createdBy, rotatedAt, expires } = robot;
+    const parts = [
+      name.padEnd(width),
+      `created ${formatTime(createdAt)} by ${printable(createdBy)}`,
+      ...(rotatedAt === undefined ? [] : [`secret of ${formatTime(rotatedAt)}`]),
+      ...(expires === undefined ? [] : [output.styled(expired ? 'red' : 'dim', expiryText(expires, expired))]),
+    ];
+    await output.line(parts.join('  '));
   }
   return EXIT.ok;
 }

@@ -14,16 +14,65 @@ import type {
 import { Forwarding } from './forwarding.ts';
 
 /**
+ * Reads names under the prefix of the past that have no moment. An earlier version may have stored something there. If not, the name was
+ * meant for the past, and the answer says how a moment is written.
+ */
+class MistypedMoments extends Forwarding {
+  readonly #prefix: string;
+
+  constructor(inner: Registry, prefix: string) {
+    super(inner);
+    this.#prefix = prefix;
+  }
+
+  override async getBlob(...call: Parameters<Registry['getBlob']>): Promise<Awaited<ReturnType<Registry['getBlob']>>> {
+    return await this.#explained(call[0], () => this.inner.getBlob(...call));
+  }
+
+  override async getManifest(
+    ...call: Parameters<Registry['getManifest']>
+  ): Promise<Awaited<ReturnType<Registry['getManifest']>>> {
+    return await this.#explained(call[0], () => this.inner.getManifest(...call));
+  }
+
+  override async tags(...call: Parameters<Registry['tags']>): Promise<Awaited<ReturnType<Registry['tags']>>> {
+    return await this.#explained(call[0], () => this.inner.tags(...call));
+  }
+
+  override async repositories(
+    ...call: Parameters<Registry['repositories']>
+  ): Promise<Awaited<ReturnType<Registry['repositories']>>> {
+    return await this.#explained(call[2], () => this.inner.repositories(...call));
+  }
+
+  async #explained<T>(repo: RepositoryName | undefined, read: () => T | Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.kind !== 'name-unknown') throw error;
+      const forms = `${this.#prefix}/20261128t101500z/ (UTC), or ${this.#prefix}/20261128/ for the end of a day`;
+      throw new RegistryError(
+        'name-unknown',
+        `${repo} names no moment of the past: it is written ${forms}`,
+        error.detail,
+      );
+    }
+  }
+}
+
+/**
  * Serves the past of the registry under names that begin with PAST_PREFIX, and refuses every write under such a name: nothing can be
  * changed in the past, and a repository of today would hide it.
  */
 export class WithPast extends Forwarding {
   readonly #past: Reader & Lister;
+  readonly #mistyped: Reader & Lister;
   readonly #names: PastNames;
 
   constructor(inner: Registry, past: Reader & Lister, names: PastNames) {
     super(inner);
     this.#past = past;
+    this.#mistyped = new MistypedMoments(inner, names.prefix);
     this.#names = names;
   }
 
@@ -82,9 +131,9 @@ export class WithPast extends Forwarding {
     caller: Caller,
     base?: RepositoryName,
   ): ReturnType<Registry['repositories']> {
-    return base !== undefined && this.#names.parseBase(base) !== undefined
-      ? this.#past.repositories(page, caller, base)
-      : this.inner.repositories(page, caller, base);
+    if (base === undefined || !this.#names.isReserved(base)) return this.inner.repositories(page, caller, base);
+    const reader = this.#names.parseBase(base) === undefined ? this.#mistyped : this.#past;
+    return reader.repositories(page, caller, base);
   }
 
   override referrers(
@@ -140,7 +189,8 @@ export class WithPast extends Forwarding {
   }
 
   #of(repo: RepositoryName): Reader & Lister {
-    return this.#isPast(repo) ? this.#past : this.inner;
+    if (!this.#names.isReserved(repo)) return this.inner;
+    return this.#isPast(repo) ? this.#past : this.#mistyped;
   }
 
   #isPast(repo: RepositoryName): boolean {

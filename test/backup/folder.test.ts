@@ -1,6 +1,6 @@
 // Backups of a registry on a folder, beside the server that has it, into another folder.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { basic, secretFrom, statusOf } from '../access/robots.ts';
 import { flipByte, fsck, linesOf, marina, objectPath } from '../cli/marina.ts';
@@ -44,6 +44,17 @@ beforeAll(async () => {
 
 async function backup(...args: readonly string[]): ReturnType<typeof marina> {
   return await marina(STORAGE_PATH, 'backup', ...args);
+}
+
+/** The digests of its blobs, in hex. */
+function blobsIn(place: string): readonly string[] {
+  return readdirSync(join(place, 'blobs', 'sha256')).flatMap((shelf) =>
+    readdirSync(join(place, 'blobs', 'sha256', shelf)),
+  );
+}
+
+function blobIn(place: string, hex: string): string {
+  return join(place, 'blobs', 'sha256', hex.slice(0, 2), hex);
 }
 
 async function restored(place: string, ...args: readonly string[]): Promise<string> {
@@ -123,30 +134,61 @@ test('a restore as of a time has what was there then', async () => {
   expect(late).toMatchObject({ code: 2, stderr: expect.stringContaining('--at is later') });
 });
 
-test('damage of a backup is named, and it is not restored', async () => {
+test('damage of a backup is named: everything else is restored, and the restore ends once the bytes are right', async () => {
   const damaged = join(folder, 'damaged');
   cpSync(PLACE, damaged, { recursive: true });
-  const algorithm = join(damaged, 'blobs', 'sha256');
-  const [shelf = ''] = readdirSync(algorithm);
-  const [hex = ''] = readdirSync(join(algorithm, shelf));
-  flipByte(join(algorithm, shelf, hex), 0);
+  const [hex = expect.unreachable(), other = expect.unreachable()] = blobsIn(damaged);
+  flipByte(blobIn(damaged, hex), 0);
+  rmSync(blobIn(damaged, other));
   const found = await backup('verify', damaged, '--json');
   expect(found.code).toBe(1);
-  expect(JSON.parse(found.lines[0] ?? '')).toMatchObject({ fault: 'blob-damaged', digest: `sha256:${hex}` });
-  const target = join(folder, 'not-restored');
-  const refused = await backup('restore', damaged, '--to', target);
-  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(`sha256:${hex}`) });
+  const faults = found.lines.map((line) => JSON.parse(line)).filter(({ type }) => type === 'fault');
+  expect(faults.map(({ fault, digest }) => `${fault} ${digest}`).sort()).toEqual([
+    `blob-damaged sha256:${hex}`,
+    `blob-missing sha256:${other}`,
+  ]);
+  const target = join(folder, 'not-ended');
+  const incomplete = await backup('restore', damaged, '--to', target);
+  expect(incomplete).toMatchObject({ code: 1, stderr: '' });
+  expect(incomplete.stdout).toContain('--accept-damage');
+  expect(incomplete.stdout).toContain(`sha256:${hex}: its bytes do not match the digest`);
+  expect(incomplete.stdout).toContain(`sha256:${other}: its bytes are missing`);
   // No server serves what is not whole.
   expect((await marina(target, 'log', 'team/app')).stderr).toContain('a backup is being restored to this store');
   // The same restore continues, once the bytes are right again.
-  cpSync(join(PLACE, 'blobs', 'sha256', shelf, hex), join(algorithm, shelf, hex));
+  for (const each of [hex, other]) cpSync(blobIn(PLACE, each), blobIn(damaged, each));
   const resumed = await backup('restore', damaged, '--to', target, '--json');
-  expect(JSON.parse(resumed.stdout)).toMatchObject({ resumed: true });
+  expect(JSON.parse(resumed.stdout)).toMatchObject({ resumed: true, lacking: 0, damages: [] });
   expect(await fsck(target, '--scrub')).toMatchObject({ code: 0, faults: [] });
   expect(await backup('restore', damaged, '--to', target)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('is not empty'),
   });
+});
+
+test('with --accept-damage a store is made without what the backup lacks, and a push of the image mends it', async () => {
+  const damaged = join(folder, 'accepted');
+  cpSync(PLACE, damaged, { recursive: true });
+  const pushed = image({ layers: [randomBlob(2_000)] });
+  await pushImage(server.url, 'team/lost', pushed, 'v1');
+  expect((await backup(damaged)).code).toBe(0);
+  const { digest } = pushed.blobs.at(-1)?.descriptor ?? expect.unreachable();
+  flipByte(blobIn(damaged, digest.slice('sha256:'.length)), 0);
+  const target = join(folder, 'without');
+  const made = await backup('restore', damaged, '--to', target, '--accept-damage', '--json');
+  expect(made).toMatchObject({ code: 1, stderr: '' });
+  expect(JSON.parse(made.stdout)).toMatchObject({
+    lacking: 1,
+    damages: [{ repo: 'team/lost', digest, problem: 'damaged' }],
+  });
+  expect((await fsck(target, '--scrub')).faults).toMatchObject([{ repo: 'team/lost', digest }]);
+  const other = await startServer({ ACCESS_FILE, STORAGE_PATH: target });
+  await expectStatus(200, `${other.url}/v2/team/app/manifests/latest`);
+  await pushImage(other.url, 'team/lost', pushed, 'v1');
+  const { bytes } = await expectStatus(200, `${other.url}/v2/team/lost/blobs/${digest}`);
+  expect(bytes.length).toBe(2_000);
+  await other.stop();
+  expect(await fsck(target, '--scrub')).toMatchObject({ code: 0, faults: [] });
 });
 
 test('damage of the registry is named, and leaves no backup', async () => {

@@ -71,8 +71,21 @@ test('it ends cleanly when its reader closes the pipe', async () => {
     stderr: 'pipe',
   });
   const [said, errors] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
-  expect(linesOf(said)).toEqual([expect.stringMatching(LINE), '0']);
+  expect(linesOf(said)).toEqual([expect.stringMatching(LINE), '141']);
   expect(errors).toBe('');
+});
+
+test('whatever it prints, a command whose reader is gone ends without a word, as SIGPIPE ends other programs', async () => {
+  const script = '"$@" | true; echo $PIPESTATUS';
+  const commands = [['history', APP, 'v1'], ['log', '--all'], ['audit', '--verify'], ['fsck'], ['pins']];
+  for (const args of commands) {
+    const piped = Bun.spawn(['bash', '-c', script, 'bash', ...marinaCommand, ...args], {
+      env: { ...process.env, STORAGE_PATH: store.dataPath },
+      stderr: 'pipe',
+    });
+    const [said, errors] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
+    expect([args, said, errors]).toEqual([args, '141\n', '']);
+  }
 });
 
 test('--follow shows a push as it happens, and ends cleanly on an interrupt', async () => {
@@ -120,7 +133,7 @@ test('--follow ends cleanly when its reader closes the pipe', async () => {
     await pushManifest(server.url, 'live/app', pushed, `v${tag}`);
     await Bun.sleep(50);
   }
-  expect(await new Response(piped.stdout).text()).toBe('0\n');
+  expect(await new Response(piped.stdout).text()).toBe('141\n');
   expect(await new Response(piped.stderr).text()).toBe('');
 });
 

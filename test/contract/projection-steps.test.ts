@@ -60,7 +60,8 @@ describe('work in steps', () => {
       a.redis.before = (name) => {
         if (name === 'apply' && ++steps > lastStep) throw new Error('killed');
       };
-      await write([put(manyDigests(2_500)), { type: 'tag.set', tag: 'big' as Tag, digest }], a).catch(() => {});
+      const killed = write([put(manyDigests(2_500)), { type: 'tag.set', tag: 'big' as Tag, digest }], a);
+      expect(await killed.catch(String)).toBe('Error: killed');
       expect(steps).toBeGreaterThan(lastStep);
       const first = await b.projection.manifestByTag(where, 'first' as Tag);
       expect(first.kind === 'known' && first.value !== undefined).toBe(true);

@@ -97,6 +97,20 @@ test('what was not there is 404, and says so', async () => {
   await expectStatus(400, at('29991231', 'team/app/tags/list'));
 });
 
+test('the answer to a mistyped moment says how a moment is written', async () => {
+  for (const moment of ['2026-11-28', '20261128t1015z', '20261199', '20261128t101500', 'latest', '12']) {
+    const digest = first.descriptor.digest;
+    for (const address of ['manifests/latest', `blobs/${digest}`, 'tags/list']) {
+      const { bytes } = await expectStatus(404, at(moment, `team/app/${address}`));
+      const text = new TextDecoder().decode(bytes);
+      expect(text).toContain('names no moment of the past: it is written at/20261128t101500z/ (UTC)');
+      expect(text).toContain('NAME_UNKNOWN');
+    }
+    const { bytes } = await expectStatus(404, at(moment, '_catalog'));
+    expect(new TextDecoder().decode(bytes)).toContain(`at/${moment} names no moment of the past`);
+  }
+});
+
 test('nothing can be pushed or deleted under the prefix', async () => {
   const manifest = { method: 'PUT', headers: { 'content-type': first.descriptor.mediaType }, body: first.bytes };
   const { bytes } = await expectStatus(405, at(moments[0], 'team/app/manifests/latest'), manifest);

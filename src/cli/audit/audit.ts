@@ -4,7 +4,7 @@ import { DURATION_FORMS, parseDuration } from '../../config/duration.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { describeEvent, shortDigest } from '../describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from '../failure.ts';
-import { count, formatTime, type Output, OutputClosed, printable } from '../output.ts';
+import { count, formatTime, type Output, printable } from '../output.ts';
 import { type AuditedEvent, type AuditedLog, nameOfLog, ROBOTS_LOG, repositoryLogs } from './audited-log.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { AuditFault } from './log-cursor.ts';
@@ -73,17 +73,11 @@ export async function showAudit(options: AuditOptions, ports: AuditPorts, output
       if (filter.actor?.matches(actor) ?? true) await write({ log, slot, event, actor });
     }
   };
-  try {
-    for await (const entry of merged.read(logsFor(filter, ports.reader))) {
-      if (ports.signal.aborted) break;
-      await writeMatching(entry);
-    }
-    if (options.follow === true) await follow(merged, filter, ports, writeMatching);
-  } catch (error) {
-    if (!(error instanceof OutputClosed)) throw error;
-    // The reader of the output has closed it.
-    return EXIT.ok;
+  for await (const entry of merged.read(logsFor(filter, ports.reader))) {
+    if (ports.signal.aborted) break;
+    await writeMatching(entry);
   }
+  if (options.follow === true) await follow(merged, filter, ports, writeMatching);
   if (options.verify === true) {
     const verdict = tally.faults === 0 ? 'no faults' : count(tally.faults, 'fault');
     console.error(`marina: ${verdict} in ${count(tally.slots, 'slot')} of ${count(merged.size, 'log')}`);

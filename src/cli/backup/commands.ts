@@ -75,6 +75,7 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .option('--name <name>', 'this backup; the newest one if left out')
     .option('--at <time>', 'as of this time (UTC), as far back as the backups have the bytes')
     .option('--same-store', 'keep the identity of the registry: only if it is gone, and with an empty Redis')
+    .option('--accept-damage', 'end the restore although the backup lacks content, which is listed')
     .option('--json', 'print one JSON object')
     .action((place: string, options: RestoreOptions) =>
       ports.runWithConfig((output, config) =>

@@ -1,13 +1,18 @@
-import type { BackupIncomplete, Damage } from '../../backup/errors.ts';
-import type { MomentIncomplete } from '../../backup/restore.ts';
+import type { Damage } from '../../backup/errors.ts';
 import type { Output } from '../output.ts';
 
 /** The most names of damaged content that are printed. */
 const MAX_LISTED = 50;
 
+interface Damages {
+  readonly damages: readonly Damage[];
+  readonly count: number;
+  readonly message: string;
+}
+
 /** Names what is missing or damaged. */
 export async function showDamages(
-  { damages, count: total, message }: BackupIncomplete | MomentIncomplete,
+  { damages, count: total, message }: Damages,
   json: boolean,
   output: Output,
 ): Promise<void> {

@@ -1,6 +1,7 @@
 import { BackupRefused } from '../../backup/errors.ts';
 import { type BackupName, BackupPlace } from '../../backup/place.ts';
 import type { Config } from '../../config.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { CommandError, EXIT, type ExitCode } from '../failure.ts';
 import type { BackupPorts } from './ports.ts';
 
@@ -26,6 +27,14 @@ export async function reading(
     const archive = await openArchive(text, config, 'read');
     try {
       return await work(new BackupPlace(archive));
+    } catch (error) {
+      // It is the log in the backup, which fsck does not read.
+      if (error instanceof RegistryError && error.kind === 'log-broken')
+        throw new CommandError(
+          EXIT.negative,
+          `the backup is damaged: ${error.message}; backup verify lists all faults`,
+        );
+      throw error;
     } finally {
       await archive.close();
     }

@@ -1,5 +1,5 @@
 import type { BackupPlace } from '../../backup/place.ts';
-import { MomentIncomplete, type RestoreReport, restoreBackup } from '../../backup/restore.ts';
+import { MomentIncomplete, RestoreIncomplete, type RestoreReport, restoreBackup } from '../../backup/restore.ts';
 import { formatBytes } from '../../config/size.ts';
 import type { Config } from '../../config.ts';
 import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
@@ -15,12 +15,18 @@ export interface RestoreOptions extends NameOption {
   readonly to: string;
   readonly at?: string;
   readonly sameStore?: true;
+  readonly acceptDamage?: true;
 }
+
+const NOT_FINISHED =
+  'Everything else was restored, but servers refuse the store until the restore has ended. Run the same command again once the place ' +
+  'has the bytes, for example from another copy of it, or with --accept-damage to do without them.';
+const DONE_WITHOUT = 'Pulls of these images fail. Push them again, or delete them.';
 
 /** `backup restore <place> --to <store>` */
 export async function restore(
   place: BackupPlace,
-  { to, name, at, sameStore, json }: RestoreOptions,
+  { to, name, at, sameStore, acceptDamage, json }: RestoreOptions,
   { output, config }: { readonly output: Output; readonly config: Config },
   { openArchive, newId }: BackupPorts,
 ): Promise<ExitCode> {
@@ -39,17 +45,29 @@ export async function restore(
     try {
       const report = await restoreBackup({
         ...{ archive: place.archive, manifest, target, at: until, sameStore: sameStore === true, newId, signal },
+        acceptsDamage: acceptDamage === true,
         onProgress: ({ logs, of, bytes }) => bar.show(logs, of, bytes),
       });
       bar.stop();
       if (json === true) await output.json({ backup: manifest.name, ...report });
       else await output.line(readableRestore(manifest.name, target.place, report));
-      return EXIT.ok;
+      if (report.lacking === 0) return EXIT.ok;
+      if (json === true) return EXIT.negative;
+      const { damages, lacking } = report;
+      await showDamages(
+        { damages, count: lacking, message: `${lacking} blobs or manifests were left out` },
+        false,
+        output,
+      );
+      await output.line(DONE_WITHOUT);
+      return EXIT.negative;
     } catch (error) {
       bar.stop();
-      if (!(error instanceof MomentIncomplete)) throw error;
+      if (!(error instanceof MomentIncomplete) && !(error instanceof RestoreIncomplete)) throw error;
       await showDamages(error, json === true, output);
-      if (json !== true) await output.line('Nothing was restored: give a later moment.');
+      if (json === true) return EXIT.negative;
+      const isMoment = error instanceof MomentIncomplete;
+      await output.line(isMoment ? 'Nothing was restored: give a later moment.' : NOT_FINISHED);
       return EXIT.negative;
     } finally {
       bar.stop();
