@@ -196,3 +196,23 @@ describe('the access log', () => {
     });
   });
 });
+
+describe('an error in the log', () => {
+  test('has its reason, its place and its fields', async () => {
+    const script = `const { logger, flush } = await openLogs({ level: 'info', format: 'json' });
+      logger.error({ err: Object.assign(new Error('too many'), { count: 3 }) }, 'failed');
+      flush();`;
+    expect(linesOf(await outputOf(script))).toEqual([
+      expect.objectContaining({
+        err: expect.objectContaining({ message: 'too many', stack: expect.any(String), count: 3 }),
+      }),
+    ]);
+  });
+
+  test.each(['json', 'pretty'])('has its reason if a module cannot be loaded, as %s', async (format) => {
+    const script = `const { logger, flush } = await openLogs({ level: 'info', format: '${format}' });
+      await import('./src/missing.ts').catch((error) => logger.error({ err: error }, 'failed'));
+      flush();`;
+    expect(await outputOf(script)).toContain('Cannot find module');
+  });
+});

@@ -6,6 +6,17 @@ import { type Outcome, type RequestLabels, withoutBraces } from './request-label
 
 export type { Logger } from 'pino';
 
+const SERIALIZERS = { err: loggable };
+
+/**
+ * What pino logs of an error. Bun's errors of modules that cannot be loaded have a toJSON, which pino copies, and which throws in the copy:
+ * then the line would not have the reason.
+ */
+function loggable(error: Error): object {
+  const { toJSON: _, ...shown } = pino.stdSerializers.err(error);
+  return shown;
+}
+
 /** Who sent a request. */
 interface Sender {
   /** Address of the client, if known. */
@@ -100,7 +111,7 @@ async function prettyLogs({ level, thread, isColored }: PrettyTarget): Promise<L
     ignore: 'pid,hostname',
     singleLine: true,
   });
-  const logger = pino(thread === undefined ? { level } : { level, base: { thread } }, stream);
+  const logger = pino({ level, serializers: SERIALIZERS, ...(thread === undefined ? {} : { base: { thread } }) }, stream);
   const access = ({ labels: { method, path, ...labels }, status, milliseconds, ...entry }: AccessEntry): void => {
     // Control characters of a client must not reach the terminal.
     const shown = JSON.stringify(path).slice(1, -1);
@@ -115,7 +126,7 @@ function inThousandths(milliseconds: number): number {
 
 function jsonLogs({ level, thread, sink: memory }: JsonTarget): Logs {
   const sink = new LineSink(memory);
-  const logger = pino({ level, base: thread === undefined ? null : { thread } }, sink);
+  const logger = pino({ level, serializers: SERIALIZERS, base: thread === undefined ? null : { thread } }, sink);
   return {
     logger,
     access: logger.isLevelEnabled('info') ? (entry) => sink.write(lineOf(entry)) : undefined,
