@@ -32,6 +32,7 @@ import { ALONE, type Thread } from './threads/thread.ts';
 import { type Access, openAccessControl, openAccessFiles } from './wiring/access.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
+import { loadEarly } from './wiring/early-loading.ts';
 import { watchExpiring } from './wiring/expiring.ts';
 import { openFeed } from './wiring/feed.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
@@ -99,6 +100,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
+  await loadEarly(config.ui);
   const policy = await openPolicy(config);
   const newId = idFactory();
   const telemetry = new Telemetry();

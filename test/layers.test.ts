@@ -139,6 +139,7 @@ const WIRING = [
   'src/wiring/collection.ts',
   'src/wiring/config-files.ts',
   'src/wiring/disk-threads.ts',
+  'src/wiring/early-loading.ts',
   'src/wiring/embedded.ts',
   'src/wiring/embedded-background.ts',
   'src/wiring/expiring.ts',

@@ -111,7 +111,10 @@ async function prettyLogs({ level, thread, isColored }: PrettyTarget): Promise<L
     ignore: 'pid,hostname',
     singleLine: true,
   });
-  const logger = pino({ level, serializers: SERIALIZERS, ...(thread === undefined ? {} : { base: { thread } }) }, stream);
+  const logger = pino(
+    { level, serializers: SERIALIZERS, ...(thread === undefined ? {} : { base: { thread } }) },
+    stream,
+  );
   const access = ({ labels: { method, path, ...labels }, status, milliseconds, ...entry }: AccessEntry): void => {
     // Control characters of a client must not reach the terminal.
     const shown = JSON.stringify(path).slice(1, -1);

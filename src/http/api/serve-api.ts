@@ -6,3 +6,8 @@ export async function serveApi(route: ApiRoute, context: RequestContext, ports: 
   const { dispatchApi } = await import('./dispatch.ts');
   return await dispatchApi(route, context, ports);
 }
+
+/** Loads that code now. */
+export async function loadApi(): Promise<void> {
+  await import('./dispatch.ts');
+}

@@ -17,3 +17,8 @@ export const failurePage: typeof FailurePage = async (...failed) => {
   const page = await import('./failure-page.tsx');
   return await page.failurePage(...failed);
 };
+
+/** Loads that code now. */
+export async function loadPage(): Promise<void> {
+  await Promise.all([import('./pages.tsx'), import('./failure-page.tsx')]);
+}
