@@ -62,7 +62,8 @@ function ratio(value: Spread | undefined): string {
 }
 
 function short(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 100) return value.toFixed(0);
+  return value.toFixed(value >= 10 ? 1 : 2);
 }
 
 function bar(value: number | undefined): string {

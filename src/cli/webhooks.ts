@@ -157,9 +157,16 @@ function shown({ condition, behind, failing, ...report }: WebhookReport): Record
   };
 }
 
+const COLOURS: Readonly<Record<WebhookReport['condition'], 'red' | 'yellow' | 'green'>> = {
+  failing: 'red',
+  paused: 'yellow',
+  'not started': 'green',
+  delivering: 'green',
+  'up to date': 'green',
+};
+
 function readable({ name, host, format, condition, behind, totals, failing }: WebhookReport, output: Output): string {
-  const colour = condition === 'failing' ? 'red' : condition === 'paused' ? 'yellow' : 'green';
-  const parts = [name, output.styled(colour, condition), output.styled('dim', `${format} to ${host}`)];
+  const parts = [name, output.styled(COLOURS[condition], condition), output.styled('dim', `${format} to ${host}`)];
   if (behind.changes > 0) {
     const changes = `${behind.isMore ? 'at least ' : ''}${count(behind.changes, 'change')}`;
     parts.push(`${changes} behind, the oldest ${behind.seconds.toFixed(0)} s old`);

@@ -73,11 +73,16 @@ function requirePrivate(folder: string): void {
   throw new Error(`${folder} must belong to this user and have the mode 700`);
 }
 
+const KINDS: ReadonlyMap<string, 'collect' | 'retain'> = new Map([
+  ['collections', 'collect'],
+  ['retentions', 'retain'],
+]);
+
 async function answer(request: Request, ports: ControlPorts): Promise<Response> {
   const { collect, retain, progress, deleteRepository, restore, requireWritable } = ports;
   const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
   const name = rest.join('/');
-  const kind = thing === 'collections' ? 'collect' : thing === 'retentions' ? 'retain' : undefined;
+  const kind = KINDS.get(thing);
   if (request.method === 'GET' && kind !== undefined && name === 'progress')
     return Response.json((await progress(kind)) ?? null);
   if (thing === 'read-only' && name === '' && (request.method === 'PUT' || request.method === 'DELETE')) {

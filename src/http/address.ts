@@ -29,7 +29,7 @@ const heads = new Map<string, Address>();
  * @throws RegistryError like parseRoute
  */
 export function addressOf(method: string, url: string): Address | Promise<Address> {
-  const cache = method === 'GET' ? gets : method === 'HEAD' ? heads : undefined;
+  const cache = cacheFor(method);
   if (cache === undefined || url.length > MAX_LENGTH) return parseAddress(method, url);
   const cached = cache.get(url);
   if (cached !== undefined) return cached;
@@ -38,6 +38,11 @@ export function addressOf(method: string, url: string): Address | Promise<Addres
     cache.set(url, address);
     return address;
   });
+}
+
+function cacheFor(method: string): Map<string, Address> | undefined {
+  if (method === 'GET') return gets;
+  return method === 'HEAD' ? heads : undefined;
 }
 
 /** Log labels of a request whose address cannot be parsed. */
@@ -72,7 +77,8 @@ function parseAddress(method: string, url: string): Address | Promise<Address> {
 function addressFor(route: Route, method: string, url: string): Address {
   const of = route.kind === 'page' ? route.page : route;
   const reference = 'reference' in of ? of.reference : undefined;
-  const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in of ? of.digest : undefined;
+  const own = 'digest' in of ? of.digest : undefined;
+  const digest = reference?.kind === 'digest' ? reference.digest : own;
   const repository = 'repo' in of ? of.repo : undefined;
   const tag = reference?.kind === 'tag' ? reference.tag : undefined;
   const kind = route.kind === 'page' ? `page-${route.page.kind}` : route.kind;

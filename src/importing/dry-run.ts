@@ -60,7 +60,8 @@ export class DryRun implements Taker {
     }
     if (size === undefined) return missing(repo, digest);
     this.#blobs.add(digest);
-    tally.blob(this.#seen.has(digest) ? 'shared' : source.gives ? 'copied' : 'sent', size);
+    const origin = source.gives ? 'copied' : 'sent';
+    tally.blob(this.#seen.has(digest) ? 'shared' : origin, size);
     this.#seen.add(digest);
     return undefined;
   }

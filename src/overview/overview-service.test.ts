@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countingIncarnations } from '../../test/support/deterministic.ts';
 import { raise } from '../../test/support/raise.ts';
-import { A, B, CALLER } from '../../test/support/registry.ts';
+import { A, B, CALLER, refusalOf } from '../../test/support/registry.ts';
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { digestFromHex } from '../oci/digest.ts';
 import { IndexFile } from './index-file.ts';
@@ -44,6 +44,24 @@ test('a repository that is added while it is decided what the caller may see is 
   expect(await overview.totals(CALLER)).toMatchObject({ repositories: 1, bytes: 10 });
   isAdded = true;
   expect(await overview.totals(CALLER)).toMatchObject({ repositories: 1, bytes: 10 });
+  database.close();
+  file.close();
+  rmSync(folder, { recursive: true });
+});
+
+test.each([true, false])('a repository that a complete (%p) index does not have', async (isComplete) => {
+  const folder = mkdtempSync(join(tmpdir(), 'overview-'));
+  const file = new IndexFile(folder, 'test', raise);
+  const database = openIndex(file.path);
+  const overview = new OverviewService({
+    ...{ database, access: openAccess, now: Date.now, garbage: async () => undefined, pulls: async () => undefined },
+    expiring: () => [],
+    caughtUp: async () => isComplete,
+  });
+  const answer = overview.tags(A, { sort: 'time', offset: 0, limit: 10 }, CALLER);
+  // The log has it: after a start its page must not say that it does not exist.
+  if (isComplete) expect(await refusalOf(answer)).toBe('name-unknown');
+  else expect(await answer).toEqual({ items: [], count: 0, folded: 0, more: false, isComplete });
   database.close();
   file.close();
   rmSync(folder, { recursive: true });

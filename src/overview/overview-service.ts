@@ -71,8 +71,10 @@ export class OverviewService implements Overview {
     if (!this.#ports.access.allows(caller, 'pull', repo)) throw nameUnknown(repo);
     const isComplete = await this.#ports.caughtUp();
     const page = this.#ports.database.transaction(() => this.#tags.page(repo, request)).deferred();
-    if (page === undefined) throw nameUnknown(repo);
-    return { ...page, isComplete };
+    if (page !== undefined) return { ...page, isComplete };
+    // Before the index is complete, a repository that it does not have may exist.
+    if (isComplete) throw nameUnknown(repo);
+    return { items: [], count: 0, folded: 0, more: false, isComplete };
   }
 
   async manifests(

@@ -91,8 +91,20 @@ export class Repositories {
   }
 }
 
-function placeAfter({ name, pushed_at, bytes }: Row, sort: RepositorySort): Place {
-  return { name, value: sort === 'name' ? 0 : sort === 'pushed' ? pushed_at : bytes };
+function placeAfter(row: Row, sort: RepositorySort): Place {
+  return { name: row.name, value: sortValue(row, sort) };
+}
+
+/** By what it is sorted before its name. */
+function sortValue({ pushed_at, bytes }: Row, sort: RepositorySort): number {
+  switch (sort) {
+    case 'name':
+      return 0;
+    case 'pushed':
+      return pushed_at;
+    case 'size':
+      return bytes;
+  }
 }
 
 function textOf({ value, name }: Place): string {

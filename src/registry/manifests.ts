@@ -344,8 +344,10 @@ async function requireLater(
 
 function manifestUnknown(repo: RepositoryName, reference: Reference): RegistryError {
   return reference.kind === 'tag'
-    ? new RegistryError('manifest-unknown', `${repo} has no tag ${reference.tag}`, { tag: reference.tag })
-    : new RegistryError('manifest-unknown', `${repo} has no manifest ${reference.digest}`, {
+    ? new RegistryError('manifest-unknown', `the repository ${repo} has no tag ${reference.tag}`, {
+        tag: reference.tag,
+      })
+    : new RegistryError('manifest-unknown', `the repository ${repo} has no manifest ${reference.digest}`, {
         digest: reference.digest,
       });
 }

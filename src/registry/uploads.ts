@@ -160,12 +160,10 @@ export class Uploads {
     }
     const exclusivity = upload.exclusivity(wasCommitted);
     // If the session was taken over, its earlier holder may have written after the digest was computed.
-    const mustRead = staged === undefined || upload.takenOver;
+    const computed = upload.takenOver ? undefined : staged;
     const found = wasCommitted
       ? await this.#objectDigest(place.inc, digest)
-      : mustRead
-        ? await this.#committedDigest(place, size, digest)
-        : staged;
+      : (computed ?? (await this.#committedDigest(place, size, digest)));
     if (found !== digest) {
       if (!wasCommitted) await this.#endUnlinked(upload, place, exclusivity);
       throw mismatch(digest, found);

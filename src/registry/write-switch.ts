@@ -77,7 +77,8 @@ export class WriteSwitch {
 
   private constructor(ports: WriteSwitchPorts) {
     this.#ports = ports;
-    this.#state = ports.isReadOnly ? 'read-only' : ports.replica === undefined ? 'writable' : 'replica';
+    const unlessReadOnly = ports.replica === undefined ? 'writable' : 'replica';
+    this.#state = ports.isReadOnly ? 'read-only' : unlessReadOnly;
     if (this.#state !== 'writable') this.#stop.abort();
   }
 

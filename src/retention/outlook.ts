@@ -154,5 +154,6 @@ function orderOf(goes: Goes): number {
 
 function byName(one: UpcomingTag, other: UpcomingTag): number {
   const [first, second] = [`${one.repo}:${one.tag}`, `${other.repo}:${other.tag}`];
-  return first < second ? -1 : first > second ? 1 : 0;
+  if (first < second) return -1;
+  return first > second ? 1 : 0;
 }

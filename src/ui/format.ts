@@ -11,8 +11,13 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+  return `${value.toFixed(unit === 0 ? 0 : digitsOf(value))} ${UNITS[unit]}`;
+}
+
+/** Digits after the point, so that there are three in all. */
+function digitsOf(value: number): number {
+  if (value >= 99.95) return 0;
+  return value >= 9.995 ? 1 : 2;
 }
 
 /** `1 tag`, `12,345 tags`. */
@@ -46,11 +51,15 @@ export function formatAge(milliseconds: number, now: number): string {
 
 /** A length of time in its largest unit: `30 d`, `12 h`, `10 min`, `45 s`. */
 export function formatDuration(milliseconds: number): string {
-  const unit = milliseconds >= 2 * DAY ? DAY : milliseconds >= HOUR ? HOUR : milliseconds >= MINUTE ? MINUTE : SECOND;
-  return `${Math.floor(milliseconds / unit)} ${DURATION_UNITS[unit]}`;
+  const { size, unit } = DURATION_STEPS.find(({ from }) => milliseconds >= from) ?? { size: SECOND, unit: 's' };
+  return `${Math.floor(milliseconds / size)} ${unit}`;
 }
 
-const DURATION_UNITS: Readonly<Record<number, string>> = { [SECOND]: 's', [MINUTE]: 'min', [HOUR]: 'h', [DAY]: 'd' };
+const DURATION_STEPS = [
+  { from: 2 * DAY, size: DAY, unit: 'd' },
+  { from: HOUR, size: HOUR, unit: 'h' },
+  { from: MINUTE, size: MINUTE, unit: 'min' },
+] as const;
 
 /** How long it is until a time: `in 3 d`, `now`. */
 export function formatUntil(milliseconds: number, now: number): string {

@@ -94,7 +94,8 @@ export class Keyspace {
     const { scores } = value;
     value.sorted ??= [...scores.keys()].sort((a, b) => {
       const byScore = (scores.get(a) ?? 0) - (scores.get(b) ?? 0);
-      return byScore !== 0 ? byScore : a < b ? -1 : 1;
+      if (byScore !== 0) return byScore;
+      return a < b ? -1 : 1;
     });
     return value.sorted;
   }

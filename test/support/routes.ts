@@ -18,10 +18,7 @@ const REPLICATION = '/api/v1/replication';
 export function requestOf(route: Route, encode: (part: string) => string): [method: string, target: string] {
   const query = (parts: Record<string, string | readonly string[] | number | undefined>): string => {
     const pairs = Object.entries(parts).flatMap(([key, value]) =>
-      (Array.isArray(value) ? value : value === undefined ? [] : [value]).map((each): [string, string] => [
-        key,
-        String(each),
-      ]),
+      [value ?? []].flat().map((each): [string, string] => [key, String(each)]),
     );
     return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
   };

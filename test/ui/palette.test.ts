@@ -141,6 +141,31 @@ test('it waits for a pause, and a late answer never replaces a newer one', async
   });
 });
 
+test('an answer that comes after a choice keeps the choice, and typing ends it', async () => {
+  await open(async (page) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await page.route('**/ui/jump?q=harbour', async (route) => {
+      await released;
+      await route.continue();
+    });
+    await type(page, 'harb');
+    await eventually(async () => expect(await options(page).count()).toBe(2));
+    await page.evaluate('document.querySelector(".palette-list").classList.add("of-harb")');
+    const asked = page.waitForRequest('**/ui/jump?q=harbour');
+    await page.keyboard.type('our');
+    await asked;
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    const before = await chosen(page);
+    expect(before).toStartWith('/ui/repositories/harbour/');
+    release();
+    await eventually(async () => expect(await page.locator('.of-harb').count()).toBe(0));
+    expect(await chosen(page)).toBe(before);
+    await page.keyboard.type('/');
+    expect(await chosen(page)).toBeNull();
+  });
+});
+
 test('it says when nothing is found, and when the registry cannot be reached', async () => {
   await open(async (page) => {
     await type(page, 'nothing-has-this-name');

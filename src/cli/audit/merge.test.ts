@@ -69,7 +69,11 @@ test('every slot comes once, ordered by time and within its log, with any memory
       // A slot counts as written when the latest one before it in its log was: clocks of nodes differ.
       const expected = Object.entries(written)
         .flatMap(([name, all]) => all.map((at, n) => ({ name, n, at, by: Math.max(...all.slice(0, n + 1)) })))
-        .sort((x, y) => x.by - y.by || (x.name === y.name ? x.n - y.n : x.name < y.name ? -1 : 1))
+        .sort((x, y) => {
+          if (x.by !== y.by) return x.by - y.by;
+          if (x.name !== y.name) return x.name < y.name ? -1 : 1;
+          return x.n - y.n;
+        })
         .map(({ name, n, at }) => [name, n + 1, at] as const);
       expect(seen).toEqual(expected);
     }),

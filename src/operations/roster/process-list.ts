@@ -48,5 +48,6 @@ function isReplaced({ silentFor, about }: Listed<Announcement>, abouts: readonly
 }
 
 function compare<T extends string | number>(one: T, other: T): number {
-  return one < other ? -1 : one > other ? 1 : 0;
+  if (one < other) return -1;
+  return one > other ? 1 : 0;
 }

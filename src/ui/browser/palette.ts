@@ -62,9 +62,10 @@ class Palette {
     this.#running = undefined;
   }
 
-  /** What was asked before no longer counts, so no older answer can come after a newer one. */
+  /** What was asked or chosen before no longer counts, so no older answer can come after a newer one. */
   #searchSoon(): void {
     this.#stop();
+    this.#choose(undefined);
     const running = new AbortController();
     this.#running = running;
     this.#timer = setTimeout(() => void this.#search(this.#field.value.trim(), running), PAUSE_MS);
@@ -88,12 +89,14 @@ class Palette {
     }
   }
 
+  /** An answer may come after a match of the list before was chosen: it stays chosen if the new list has it, too. */
   #show(fresh: HTMLElement | undefined, status: string): void {
+    const address = this.#chosen?.getAttribute('href');
     if (fresh === undefined) this.#results?.replaceChildren();
     else this.#results?.replaceWith(fresh);
     if (this.#status !== null) this.#status.textContent = status;
     this.#field.setAttribute('aria-expanded', String(this.#options.length > 0));
-    this.#choose(undefined);
+    this.#choose(this.#options.find((each) => each.getAttribute('href') === address));
   }
 
   get #results(): HTMLElement | null {

@@ -1,4 +1,5 @@
 import { unreachable } from '../../oci/errors.ts';
+import type { Digest } from '../../oci/names.ts';
 import type { RecentChange } from '../../past/interface.ts';
 import { manifestAddress, type Place } from '../addresses.ts';
 import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
@@ -7,19 +8,13 @@ import { DigestText, type Tone } from './basics.tsx';
 /** What a change did, as a sentence without a subject. */
 export function ChangeText({ repo, change }: { readonly repo: Place; readonly change: RecentChange }) {
   switch (change.kind) {
-    case 'tag-set': {
-      const verb =
-        change.previous === undefined
-          ? 'pushed as'
-          : change.previous === change.digest
-            ? 'pushed again as'
-            : 'moved to';
+    case 'tag-set':
       return (
         <>
-          <TagLink repo={repo} tag={change.tag} /> {verb} <Target repo={repo} digest={change.digest} />
+          <TagLink repo={repo} tag={change.tag} /> {verbOf(change.digest, change.previous)}{' '}
+          <Target repo={repo} digest={change.digest} />
         </>
       );
-    }
     case 'tag-deleted':
       return (
         <>
@@ -60,10 +55,16 @@ export function toneOf(change: RecentChange): Tone {
   }
 }
 
+/** What a push did to a tag. @param previous what the tag was before */
+export function verbOf(digest: Digest | undefined, previous: Digest | undefined): string {
+  if (previous === undefined) return 'pushed as';
+  return previous === digest ? 'pushed again as' : 'moved to';
+}
+
 /** No two changes of one slot have the same. */
 export function keyOf(change: RecentChange): string {
-  const of = 'tag' in change ? change.tag : 'digest' in change ? change.digest : '';
-  return `${change.seq} ${change.kind} ${of}`;
+  const digest = 'digest' in change ? change.digest : '';
+  return `${change.seq} ${change.kind} ${'tag' in change ? change.tag : digest}`;
 }
 
 function TagLink({

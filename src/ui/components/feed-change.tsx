@@ -5,6 +5,7 @@ import { manifestAddress, repositoryAddress } from '../addresses.ts';
 import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
 import { DigestText, type Tone } from './basics.tsx';
 import type { LinkedChange } from './change-links.tsx';
+import { verbOf } from './changes.tsx';
 import { PathName } from './repository-path.tsx';
 
 /** A change of the feed as a sentence, with links to what was before and after it. */
@@ -24,8 +25,7 @@ export function FeedChangeText({ change }: { readonly change: Change }) {
               <PathName repo={repo} />:{tag}
             </a>
           )}{' '}
-          {previous === undefined ? 'pushed as' : previous === digest ? 'pushed again as' : 'moved to'}{' '}
-          <Target repo={repo} digest={digest} />
+          {verbOf(digest, previous)} <Target repo={repo} digest={digest} />
           {previous !== undefined && previous !== digest && (
             <>
               {' '}

@@ -36,11 +36,11 @@ function coloured(text: string): Child[] {
   for (const match of text.matchAll(TOKEN)) {
     if (parts.length >= MAX_TOKENS) break;
     const [whole, string, colon] = match;
-    const kind = string === undefined ? 'value' : colon === undefined ? 'string' : 'key';
+    const kind = colon === undefined ? 'string' : 'key';
     const shown = string ?? whole;
     parts.push(text.slice(end, match.index));
     parts.push(
-      <span key={match.index} class={`json-${kind}`}>
+      <span key={match.index} class={`json-${string === undefined ? 'value' : kind}`}>
         {shown}
       </span>,
     );

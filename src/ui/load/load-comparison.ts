@@ -66,8 +66,8 @@ async function resultOf(
   caller: Caller,
   sources: Sources,
 ): Promise<ComparisonResult> {
-  const unread = a !== '' && from === undefined ? a : b !== '' && to === undefined ? b : undefined;
-  if (unread !== undefined) return problem(400, `“${unread}” is nothing that can be compared: see the forms below`);
+  if (a !== '' && from === undefined) return unreadable(a);
+  if (b !== '' && to === undefined) return unreadable(b);
   if (from === undefined || to === undefined) return { kind: 'unchosen' };
   try {
     return await compared({ from, to }, platform, caller, sources);
@@ -108,6 +108,10 @@ async function compared(
   const diff = await history.diff(repo, await sideOf(from), await sideOf(to), caller);
   if (diff.kind === 'moments') return { kind: 'repositories', repo, diff, ...pair };
   throw new Error('two moments were compared as manifests');
+}
+
+function unreadable(text: string): ComparisonResult {
+  return problem(400, `“${text}” is nothing that can be compared: see the forms below`);
 }
 
 function problem(status: 400 | 404, message: string): ComparisonResult {

@@ -56,7 +56,10 @@ export function tagsOf(
   return { tags, count, folded, newest };
 }
 
-const byName = (one: TagEntry, other: TagEntry): number => (one.tag < other.tag ? -1 : one.tag > other.tag ? 1 : 0);
+const byName = (one: TagEntry, other: TagEntry): number => {
+  if (one.tag < other.tag) return -1;
+  return one.tag > other.tag ? 1 : 0;
+};
 const byTime = (one: TagEntry, other: TagEntry): number => other.set - one.set || -byName(one, other);
 
 /** As the overview orders the tags of today. */

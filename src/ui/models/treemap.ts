@@ -96,8 +96,12 @@ function partsOf({ parts, rest, shared }: MappedRepository): Part[] {
 }
 
 function partOf([digest, bytes, sharedWith]: MappedPart): Part {
-  const sharing = sharedWith === null ? 'unknown' : sharedWith > 0 ? 'shared' : 'own';
-  return { digest, bytes, count: 1, sharing, sharedWith: sharedWith ?? undefined };
+  return { digest, bytes, count: 1, sharing: sharingOf(sharedWith), sharedWith: sharedWith ?? undefined };
+}
+
+function sharingOf(sharedWith: number | null): Sharing {
+  if (sharedWith === null) return 'unknown';
+  return sharedWith > 0 ? 'shared' : 'own';
 }
 
 /** How much of what is not listed is shared follows from the sum for the repository, if everything listed is known. */

@@ -238,11 +238,11 @@ function Accounts({ accounts, source }: AccountsProps) {
   const aside = accounts === undefined ? undefined : <span class="muted">{formatNumber(accounts.count)}</span>;
   return (
     <Card title="Accounts" icon="users" aside={aside}>
-      {accounts === undefined ? (
+      {accounts === undefined && (
         <p class="card-text muted">HTPASSWD_FILE is not set: this registry keeps no passwords of its own.</p>
-      ) : accounts.count === 0 ? (
-        <Empty icon="users" title="No account of that name" />
-      ) : (
+      )}
+      {accounts?.count === 0 && <Empty icon="users" title="No account of that name" />}
+      {accounts !== undefined && accounts.count > 0 && (
         <ul class="names">
           {accounts.items.map(({ name, groups }) => (
             <li key={name}>

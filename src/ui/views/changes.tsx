@@ -64,15 +64,17 @@ export function Changes({ data, request, viewer }: ChangesProps) {
             </nav>
           </div>
         </header>
-        {problem !== undefined ? (
+        {problem !== undefined && (
           <div class="card-text">
             <Notice tone="warm">{problem}</Notice>
           </div>
-        ) : changes.length === 0 ? (
+        )}
+        {problem === undefined && changes.length === 0 && (
           <Empty icon="clock" title={nothing(earlier !== undefined, repository !== '')}>
             <p>Pushes and deletes of the repositories that you may pull from appear here.</p>
           </Empty>
-        ) : (
+        )}
+        {problem === undefined && changes.length > 0 && (
           <Timeline
             now={viewer.now}
             entries={changes.map((change) => ({

@@ -65,19 +65,21 @@ interface PlanLineProps {
 }
 
 function PlanLine({ repo, planned: { tag, digest, others, isLost } }: PlanLineProps) {
-  const more = others.length - MAX_NAMED;
   return (
     <li>
       <b>{tag}</b> <DigestText digest={digest} href={manifestAddress(repo, { kind: 'digest', digest })} />
-      <span class="muted">
-        {others.length > 0
-          ? `The manifest stays as ${others.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}.`
-          : isLost
-            ? 'The manifest loses its last tag.'
-            : 'The manifest loses its last tag, but stays as a part of another one.'}
-      </span>
+      <span class="muted">{whatBecomes(others, isLost)}</span>
     </li>
   );
+}
+
+/** What becomes of the manifest of a tag. @param others its other tags */
+function whatBecomes(others: readonly string[], isLost: boolean): string {
+  const more = others.length - MAX_NAMED;
+  if (others.length > 0)
+    return `The manifest stays as ${others.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;
+  if (isLost) return 'The manifest loses its last tag.';
+  return 'The manifest loses its last tag, but stays as a part of another one.';
 }
 
 /** What happens to the manifests that lose their last tag, and to what only they have. */

@@ -74,19 +74,20 @@ function Tree({ repo, all, subject, depth }: TreeProps) {
 
 /** A signature is shown as it was found: nobody has verified it. */
 function SignatureLine({ signature }: { readonly signature: Signature }) {
-  const { identity, issuer, key, signedAt } = signature;
+  const { issuer, signedAt } = signature;
   const time = Date.parse(signedAt ?? '');
   return (
     <span class="under">
-      {identity !== undefined
-        ? `says ${cut(identity, MAX_TEXT)}`
-        : key === undefined
-          ? 'signer unknown'
-          : `with the key ${cut(key, MAX_TEXT)}`}
+      {signerOf(signature)}
       {issuer !== undefined && `, by ${cut(issuer, MAX_TEXT)}`}
       {!Number.isNaN(time) && `, ${formatTime(time)}`} · not verified here
     </span>
   );
+}
+
+function signerOf({ identity, key }: Signature): string {
+  if (identity !== undefined) return `says ${cut(identity, MAX_TEXT)}`;
+  return key === undefined ? 'signer unknown' : `with the key ${cut(key, MAX_TEXT)}`;
 }
 
 /** What a manifest contains itself, if it is a signature, an attestation or a bill of materials. */

@@ -122,7 +122,7 @@ export function ReplicaCard({ part, viewer }: Props<'replica'>) {
         part={part}
         show={(lag) => {
           if (lag === undefined) return null;
-          const { source, promoted, problem, changes, repositories, bytes, seconds, isMore, missing, noted } = lag;
+          const { source, promoted, problem, missing, noted } = lag;
           return (
             <>
               <dl class="names">
@@ -138,19 +138,7 @@ export function ReplicaCard({ part, viewer }: Props<'replica'>) {
                   </Fact>
                 )}
                 <Fact name="Lag">
-                  {problem !== undefined ? (
-                    <Badge tone="bad">unknown</Badge>
-                  ) : changes === 0 ? (
-                    <Badge tone="good">none</Badge>
-                  ) : (
-                    <>
-                      {isMore && 'at least '}
-                      {formatCount(changes, 'change')}, {Math.round(seconds)} s
-                      <span class="under">
-                        {formatCount(repositories, 'repository', 'repositories')}, <Size bytes={bytes} />
-                      </span>
-                    </>
-                  )}
+                  {problem === undefined ? <LagText lag={lag} /> : <Badge tone="bad">unknown</Badge>}
                 </Fact>
                 {missing !== undefined && missing > 0 && (
                   <Fact name="Missing at the source">
@@ -181,13 +169,7 @@ export function ReplicasCard({ part, viewer }: Props<'replicas'>) {
             {replicas.map(({ id, name, client, silentFor, note, behind: { notes, since } }) => (
               <li key={id}>
                 <b>{name}</b>
-                {silentFor >= SILENT_MS ? (
-                  <Badge tone="bad">silent</Badge>
-                ) : notes === 0 ? (
-                  <Badge tone="good">up to date</Badge>
-                ) : (
-                  <Badge tone="accent">{formatCount(notes, 'note')} behind</Badge>
-                )}
+                <ReplicaState silentFor={silentFor} behind={notes} />
                 <span class="under">
                   {client !== undefined && `${client}, `}has note {formatNumber(note)}
                   {since !== undefined && (
@@ -216,4 +198,25 @@ function Problem({ text }: { readonly text: string }) {
 
 function secondsOf(startedAt: number, finishedAt: number): string {
   return `${((finishedAt - startedAt) / 1000).toFixed(1)} s`;
+}
+
+function ReplicaState({ silentFor, behind }: { readonly silentFor: number; readonly behind: number }) {
+  if (silentFor >= SILENT_MS) return <Badge tone="bad">silent</Badge>;
+  if (behind === 0) return <Badge tone="good">up to date</Badge>;
+  return <Badge tone="accent">{formatCount(behind, 'note')} behind</Badge>;
+}
+
+type KnownLag = NonNullable<Extract<OperationsOverview['replica'], { readonly kind: 'known' }>['value']>;
+
+function LagText({ lag: { changes, repositories, bytes, seconds, isMore } }: { readonly lag: KnownLag }) {
+  if (changes === 0) return <Badge tone="good">none</Badge>;
+  return (
+    <>
+      {isMore && 'at least '}
+      {formatCount(changes, 'change')}, {Math.round(seconds)} s
+      <span class="under">
+        {formatCount(repositories, 'repository', 'repositories')}, <Size bytes={bytes} />
+      </span>
+    </>
+  );
 }

@@ -118,15 +118,17 @@ function TagCard({ data, sort, q, viewer }: Props) {
       isLive
       aside={isEmpty ? undefined : <TagListTools place={place} sort={sort} q={q} />}
     >
-      {isEmpty ? (
+      {isEmpty && (
         <Empty icon="tag" title="It had no tags">
           <p>Go to another moment, or back to now.</p>
         </Empty>
-      ) : tags.length === 0 ? (
+      )}
+      {!isEmpty && tags.length === 0 && (
         <Empty icon="search" title="No tag matches">
           <a href={repositoryAddress(place, { sort })}>Show all tags</a>
         </Empty>
-      ) : (
+      )}
+      {tags.length > 0 && (
         <>
           <table class="table tags">
             <TableHead names={['Tag', 'Digest', 'Platforms']} numbers={['Size', 'Set']} />

@@ -3,7 +3,7 @@ import { Card, Size } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Figure, Incomplete } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
-import { HEIGHT, Tile, Treemap, WIDTH } from '../components/treemap.tsx';
+import { type Frame, Picture, Tile, Treemap, WIDE_AND_NARROW } from '../components/treemap.tsx';
 import { formatBytes, formatCount, shortDigest } from '../format.ts';
 import { type StorageData, storageMapOf } from '../load/load-storage.ts';
 import { layOutParts, type PartBox } from '../models/treemap.ts';
@@ -60,7 +60,13 @@ function Numbers({ item: { bytes, shared, parts, rest } }: { readonly item: Item
     <dl class="numbers">
       <Figure name="Size" value={formatBytes(bytes)} />
       {shared !== undefined && <Figure name="Own" value={formatBytes(bytes - shared)} note="freed if it is deleted" />}
-      {shared !== undefined && <Figure name="Shared" value={formatBytes(shared)} note="others have it, too" />}
+      {shared !== undefined && (
+        <Figure
+          name="Shared"
+          value={formatBytes(shared)}
+          note={shared > 0 ? 'others have it, too' : 'with no other repository'}
+        />
+      )}
       <Figure name="Blobs and manifests" value={(parts.length + rest.count).toLocaleString('en-US')} />
     </dl>
   );
@@ -68,25 +74,30 @@ function Numbers({ item: { bytes, shared, parts, rest } }: { readonly item: Item
 
 function PartsPicture({ item }: { readonly item: Item }) {
   const { repositories } = storageMapOf({ repositories: [item], rest: { count: 0, bytes: 0 } });
-  const boxes = repositories.flatMap((each) => layOutParts(each, WIDTH, HEIGHT));
-  if (boxes.length === 0) return null;
+  if (item.bytes === 0) return null;
   return (
     <Card title="By layer" icon="layers">
-      <Treemap label="Blobs and manifests by size">
-        {boxes.map((box, at) => (
-          <PartTile key={at} box={box} />
+      <Treemap>
+        {WIDE_AND_NARROW.map((frame) => (
+          <Picture key={frame.windows} label="Blobs and manifests by size" frame={frame}>
+            {repositories
+              .flatMap((each) => layOutParts(each, frame.width, frame.height))
+              .map((box, at) => (
+                <PartTile key={at} box={box} frame={frame} />
+              ))}
+          </Picture>
         ))}
       </Treemap>
     </Card>
   );
 }
 
-function PartTile({ box }: { readonly box: PartBox }) {
+function PartTile({ box, frame }: { readonly box: PartBox; readonly frame: Frame }) {
   const { digest, bytes, count, sharing, sharedWith } = box;
   const about = formatBytes(bytes);
   if (digest === undefined) {
     const name = `${formatCount(count, 'smaller part')}${sharing === 'unknown' ? '' : `, ${sharing}`}`;
-    return <Tile href={undefined} label={`${name} ${about}`} parts={[box]} {...{ name, about, box }} />;
+    return <Tile href={undefined} label={`${name} ${about}`} parts={[box]} {...{ frame, name, about, box }} />;
   }
   const name = shortDigest(digest);
   return (
@@ -94,7 +105,7 @@ function PartTile({ box }: { readonly box: PartBox }) {
       href={homeAddress({ q: digest })}
       label={`${name} ${about}${sharing === 'shared' ? `, shared with ${sharersText(sharedWith)}` : ''}`}
       parts={[box]}
-      {...{ name, about, box }}
+      {...{ frame, name, about, box }}
     />
   );
 }

@@ -7,6 +7,7 @@ import { ChangeLinks, linkedChange } from '../components/change-links.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
+import { Incomplete } from '../components/overview-parts.tsx';
 import { WritesAreOff } from '../components/refusals.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
@@ -43,6 +44,7 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
       </div>
       {details?.description !== undefined && <p class="lead">{cut(details.description, MAX_DESCRIPTION)}</p>}
       {details !== undefined && <AboutLinks about={aboutOf(details)} />}
+      {!data.page.isComplete && <Incomplete />}
       <WritesAreOff repo={repo} actions={data.actions} />
       {deleted.length > 0 && <Undo data={data} viewer={viewer} />}
       <div class="columns">

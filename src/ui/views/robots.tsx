@@ -94,15 +94,7 @@ function RobotRow({ robot, mayAct, viewer }: RowProps) {
         <Time at={Date.parse(rotatedAt ?? createdAt)} now={viewer.now} />
       </td>
       <td data-label="Expires">
-        {expires === undefined ? (
-          'never'
-        ) : isExpired ? (
-          <Badge tone="bad">expired</Badge>
-        ) : (
-          <time dateTime={expires} title={formatTime(Date.parse(expires))}>
-            {expires.slice(0, 10)}
-          </time>
-        )}
+        <Expiry expires={expires} isExpired={isExpired} />
       </td>
       {mayAct && (
         <td class="row-actions">
@@ -182,11 +174,7 @@ export function ConfirmRobot({ change, robot, viewer }: ConfirmProps) {
           <input type="hidden" name="change" value={change} />
           <input type="hidden" name="name" value={name} />
           <input type="hidden" name="confirmed" value="yes" />
-          {change === 'rotate' && (
-            <LifetimeField
-              hint={expires === undefined ? 'for ever' : isExpired ? 'such as 90d' : `until ${expires.slice(0, 10)}`}
-            />
-          )}
+          {change === 'rotate' && <LifetimeField hint={lifetimeHint({ expires, isExpired })} />}
           <button type="submit" class={change === 'rotate' ? 'button button-main' : 'button button-danger'}>
             {change === 'rotate' ? 'Rotate' : 'Revoke'}
           </button>
@@ -264,4 +252,25 @@ function Back() {
       </ol>
     </nav>
   );
+}
+
+interface ExpiryProps {
+  readonly expires: string | undefined;
+  readonly isExpired: boolean;
+}
+
+function Expiry({ expires, isExpired }: ExpiryProps) {
+  if (expires === undefined) return 'never';
+  if (isExpired) return <Badge tone="bad">expired</Badge>;
+  return (
+    <time dateTime={expires} title={formatTime(Date.parse(expires))}>
+      {expires.slice(0, 10)}
+    </time>
+  );
+}
+
+/** How long the new secret would be valid if nothing is said. */
+function lifetimeHint({ expires, isExpired }: ExpiryProps): string {
+  if (expires === undefined) return 'for ever';
+  return isExpired ? 'such as 90d' : `until ${expires.slice(0, 10)}`;
 }

@@ -3,7 +3,7 @@ import { Card, Empty, Size } from '../components/basics.tsx';
 import { Forbidden, Incomplete, TotalNumbers } from '../components/overview-parts.tsx';
 import { PathName } from '../components/repository-path.tsx';
 import { ShareBar } from '../components/share-bar.tsx';
-import { HEIGHT, Tile, Treemap, WIDTH } from '../components/treemap.tsx';
+import { ANY_WINDOW, Picture, Tile, Treemap } from '../components/treemap.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import type { StorageData } from '../load/load-storage.ts';
 import { layOut, type RepositoryBox } from '../models/treemap.ts';
@@ -44,7 +44,7 @@ function AllStorage({
   readonly viewer: Viewer;
 }) {
   const { now } = viewer;
-  const boxes = layOut(map, WIDTH, HEIGHT);
+  const boxes = layOut(map, ANY_WINDOW.width, ANY_WINDOW.height);
   return (
     <>
       <div class="title-row">
@@ -61,10 +61,12 @@ function AllStorage({
       ) : (
         <>
           <Card title="By repository and layer" icon="layers" aside={<div class="treemap-bar" data-treemap-bar />}>
-            <Treemap label="Repositories by size" map={STORAGE_MAP}>
-              {boxes.map((box, at) => (
-                <RepositoryTile key={at} box={box} />
-              ))}
+            <Treemap map={STORAGE_MAP}>
+              <Picture label="Repositories by size" frame={ANY_WINDOW}>
+                {boxes.map((box, at) => (
+                  <RepositoryTile key={at} box={box} />
+                ))}
+              </Picture>
             </Treemap>
           </Card>
           <LargestRepositories report={report} />
@@ -96,6 +98,7 @@ function RepositoryTile({ box }: { readonly box: RepositoryBox }) {
         href={homeAddress({ sort: 'size' })}
         label={`${others} ${about}`}
         name={others}
+        frame={ANY_WINDOW}
         {...{ about, box, parts }}
       />
     );
@@ -106,6 +109,7 @@ function RepositoryTile({ box }: { readonly box: RepositoryBox }) {
       href={storageAddress(name)}
       label={`${name} ${about}${sharing}`}
       name={name.slice(name.lastIndexOf('/') + 1)}
+      frame={ANY_WINDOW}
       {...{ about, box, parts }}
     />
   );

@@ -35,18 +35,8 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
       isLive
       aside={isEmpty ? undefined : <TagListTools place={repo} sort={sort} q={q} />}
     >
-      {isEmpty ? (
-        <Empty icon="tag" title="No tags">
-          <p>
-            {contents.counts.manifests === 0
-              ? 'Nothing is left in this repository.'
-              : `It holds ${formatCount(contents.counts.manifests, 'manifest')} without a tag.`}
-          </p>
-        </Empty>
-      ) : items.length === 0 ? (
-        <Empty icon="search" title="No tag matches">
-          <a href={repositoryAddress(repo, { sort })}>Show all tags</a>
-        </Empty>
+      {items.length === 0 ? (
+        <NoTags data={data} isEmpty={isEmpty} sort={sort} />
       ) : (
         <Chosen repo={repo} canDelete={canDelete} viewer={viewer}>
           <table class={`table tags ${canDelete ? 'tags-chosen' : ''}`}>
@@ -102,6 +92,41 @@ export function TagCard({ data, sort, q, viewer }: TagCardProps) {
         </Chosen>
       )}
     </Card>
+  );
+}
+
+interface NoTagsProps {
+  readonly data: RepositoryData;
+  /** Whether the repository has no tags at all. */
+  readonly isEmpty: boolean;
+  readonly sort: TagOrder;
+}
+
+/** Why the list has no tags. */
+function NoTags({ data: { repo, page, contents }, isEmpty, sort }: NoTagsProps) {
+  const { manifests } = contents.counts;
+  if (isEmpty) {
+    return (
+      <Empty icon="tag" title="No tags">
+        <p>
+          {manifests === 0
+            ? 'Nothing is left in this repository.'
+            : `It holds ${formatCount(manifests, 'manifest')} without a tag.`}
+        </p>
+      </Empty>
+    );
+  }
+  if (!page.isComplete) {
+    return (
+      <Empty icon="clock" title="Not listed yet">
+        <p>Load this page again in a moment.</p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon="search" title="No tag matches">
+      <a href={repositoryAddress(repo, { sort })}>Show all tags</a>
+    </Empty>
   );
 }
 

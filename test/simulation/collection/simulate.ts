@@ -74,7 +74,8 @@ async function live(world: CollectionWorld, plan: Plan, latency: number): Promis
     // About as long as a collection takes.
     const spread = 120 * latency;
     const clients = Array.from({ length: random.between(1, 3) }, () => client(world, spread));
-    const count = isDue ? random.between(0, 1) : random.chance(wasDue ? 0.9 : 0.6) ? 2 : 1;
+    const usual = (): number => (random.chance(wasDue ? 0.9 : 0.6) ? 2 : 1);
+    const count = isDue ? random.between(0, 1) : usual();
     const collectors = Array.from({ length: count }, (_, index) => collector(world, index, spread));
     if (random.chance(plan.pins)) world.lasting.push(scheduler.sleep(random.next() * spread).then(() => pin(world)));
     if (random.chance(plan.backups))

@@ -215,8 +215,8 @@ function* reading(state: State, thread: Thread, bug: ModelBug, change: Change): 
   const { read, seq } = thread;
   const { count, acknowledged, shown } = state;
   const answer = (what: string, floor: Pick<Read, 'acknowledged' | 'shown'>, changes: Partial<Thread>): Step => {
-    const violation =
-      seq < floor.acknowledged ? 'older than acknowledged' : seq < floor.shown ? 'older than shown' : undefined;
+    const late = seq < floor.shown ? 'older than shown' : undefined;
+    const violation = seq < floor.acknowledged ? 'older than acknowledged' : late;
     return change(`${what} ${seq}`, changes, { shown: Math.max(shown, seq), violation });
   };
   if (read === undefined) {

@@ -13,6 +13,8 @@ interface Colours {
 /** Smaller boxes have no text. */
 const [MIN_TEXT_WIDTH, ONE_LINE, TWO_LINES] = [44, 26, 46];
 const [MARGIN, FIRST_LINE, SECOND_LINE] = [8, 20, 37];
+/** Of a longer name, so much is shown or nothing. */
+const MIN_CHARACTERS = 6;
 /** Between repositories. */
 const FRAME = 3;
 /** Around a text, so that no line between two parts crosses it. */
@@ -86,7 +88,9 @@ export class Painter {
   #write(context: CanvasRenderingContext2D, { x, y, width, height }: Box, name: string, about: string): void {
     if (width < MIN_TEXT_WIDTH || height < ONE_LINE) return;
     const room = width - 2 * MARGIN;
-    const lines = [{ text: this.#fitting(context, name, room), below: FIRST_LINE, font: this.#bold }];
+    const text = this.#fitting(context, name, room);
+    if (text === undefined) return;
+    const lines = [{ text, below: FIRST_LINE, font: this.#bold }];
     // A number that is cut would be another number.
     if (height >= TWO_LINES && this.#widthOf(context, about) <= room)
       lines.push({ text: about, below: SECOND_LINE, font: this.#plain });
@@ -102,10 +106,11 @@ export class Painter {
     context.font = this.#bold;
   }
 
-  #fitting(context: CanvasRenderingContext2D, text: string, room: number): string {
+  #fitting(context: CanvasRenderingContext2D, text: string, room: number): string | undefined {
     const width = this.#widthOf(context, text);
     if (width <= room) return text;
-    return `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
+    const characters = Math.floor((text.length * room) / width) - 1;
+    return characters < MIN_CHARACTERS ? undefined : `${text.slice(0, characters)}…`;
   }
 
   #widthOf(context: CanvasRenderingContext2D, text: string): number {

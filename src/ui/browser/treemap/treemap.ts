@@ -216,9 +216,18 @@ function aboutRepository({ name, bytes, count }: RepositoryBox): string {
 }
 
 function aboutPart(part: PartBox): string {
-  const { bytes, sharing, sharedWith } = part;
-  const shared = sharing === 'own' ? ', own' : sharing === 'unknown' ? '' : sharedTextOf(sharedWith);
-  return `${nameOf(part)} ${formatBytes(bytes)}${shared}`;
+  return `${nameOf(part)} ${formatBytes(part.bytes)}${sharingTextOf(part)}`;
+}
+
+function sharingTextOf({ sharing, sharedWith }: PartBox): string {
+  switch (sharing) {
+    case 'own':
+      return ', own';
+    case 'shared':
+      return sharedTextOf(sharedWith);
+    case 'unknown':
+      return '';
+  }
 }
 
 function sharedTextOf(sharedWith: number | undefined): string {
