@@ -33,6 +33,10 @@ export function addressOf(method: string, url: string): Address | Promise<Addres
   if (cache === undefined || url.length > MAX_LENGTH) return parseAddress(method, url);
   const cached = cache.get(url);
   if (cached !== undefined) return cached;
+  return parseAndCache(method, url, cache);
+}
+
+function parseAndCache(method: string, url: string, cache: Map<string, Address>): Address | Promise<Address> {
   return mapMaybeAsync(parseAddress(method, url), (address) => {
     if (cache.size >= MAX_ADDRESSES) cache.clear();
     cache.set(url, address);

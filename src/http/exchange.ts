@@ -166,9 +166,11 @@ export class Exchange implements RequestContext {
       return preflight;
     }
     const address = addressOf(request.method, url);
-    // Most addresses need no promise and no closure.
-    if (address instanceof Promise) return address.then((each) => this.#answerAt(each));
-    return this.#answerAt(address);
+    return address instanceof Promise ? this.#answerLater(address) : this.#answerAt(address);
+  }
+
+  async #answerLater(address: Promise<Address>): Promise<Response> {
+    return await this.#answerAt(await address);
   }
 
   #answerAt(address: Address): Response | Promise<Response> {
@@ -180,9 +182,11 @@ export class Exchange implements RequestContext {
     const { gate } = this.#ports;
     if (gate === undefined) return this.#dispatch(address.route);
     const found = gate.identify(this, address.required);
-    // Most callers are cached, and need no closure.
-    if (found instanceof Promise) return found.then((each) => this.#serve(address, each, gate));
-    return this.#serve(address, found, gate);
+    return found instanceof Promise ? this.#serveLater(address, found, gate) : this.#serve(address, found, gate);
+  }
+
+  async #serveLater(address: Address, found: Promise<Identified>, gate: Gate): Promise<Response> {
+    return await this.#serve(address, await found, gate);
   }
 
   #serve({ route, required }: Address, found: Identified, gate: Gate): Response | Promise<Response> {

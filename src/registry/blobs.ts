@@ -3,14 +3,15 @@ import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
-import type { Answer } from '../projection/projection.ts';
+import type { Answer, BlobUse, InRepository } from '../projection/projection.ts';
 import { dataKey } from '../storage/paths.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
 import type { Blob, Delivery } from './interface.ts';
-import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
 import { needsRenewal, type RenewalTimes, renewal } from './renewal.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
+
+type FoundIn<T> = InRepository<T | undefined>;
 
 export class Blobs {
   readonly #ports: RegistryPorts;
@@ -20,12 +21,9 @@ export class Blobs {
   }
 
   /** @throws RegistryError `name-unknown`, `blob-unknown` */
-  resolve(repo: RepositoryName, digest: Digest): Answer<{ readonly size: number; readonly inc: Incarnation }> {
-    return mapMaybeAsync(this.#ports.projection.blob(repo, digest), (answer) => {
-      const link = requireRepository(repo, answer);
-      if (link === undefined) throw blobUnknown(repo, digest);
-      return link;
-    });
+  resolve(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
+    const answer = this.#ports.projection.blob(repo, digest);
+    return answer instanceof Promise ? requireLater(repo, digest, answer) : requireBlob(repo, digest, answer);
   }
 
   /**
@@ -34,11 +32,18 @@ export class Blobs {
    * @throws RegistryError as `resolve`; also `blob-unknown` if the link could not be renewed
    */
   renew(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
-    return mapMaybeAsync(this.#ports.projection.blobUse(repo, digest), (answer) => {
-      const use = requireRepository(repo, answer);
-      if (use === undefined) throw blobUnknown(repo, digest);
-      return needsRenewal(use, this.#times()) ? this.#renewLink(repo, digest) : use.link;
-    });
+    const answer = this.#ports.projection.blobUse(repo, digest);
+    return answer instanceof Promise
+      ? this.#renewLater(repo, digest, answer)
+      : this.#renewed(repo, digest, requireBlob(repo, digest, answer));
+  }
+
+  async #renewLater(repo: RepositoryName, digest: Digest, answer: Promise<FoundIn<BlobUse>>): Promise<BlobLink> {
+    return await this.#renewed(repo, digest, await requireLater(repo, digest, answer));
+  }
+
+  #renewed(repo: RepositoryName, digest: Digest, use: BlobUse): Answer<BlobLink> {
+    return needsRenewal(use, this.#times()) ? this.#renewLink(repo, digest) : use.link;
   }
 
   async #renewLink(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
@@ -63,13 +68,26 @@ export class Blobs {
 
   /** Like `resolve`, with the bytes. @throws RegistryError as `resolve`; `content-damaged` if they are missing or have another length */
   get(repo: RepositoryName, digest: Digest, caller: Caller, delivery: Delivery = 'anywhere'): Answer<Blob> {
-    return mapMaybeAsync(this.resolve(repo, digest), ({ size, inc }) => {
-      const { redirectFor } = this.#ports;
-      if (redirectFor !== undefined && delivery === 'anywhere') return this.#presigned(size, inc, redirectFor);
-      if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc, caller);
-      const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc, caller);
-      return mapMaybeAsync(bytes, (all) => ({ size, content: { kind: 'bytes', bytes: all } }));
-    });
+    const link = this.resolve(repo, digest);
+    const cached = link instanceof Promise ? undefined : this.#fromMemory(link, delivery);
+    return cached ?? this.#open(digest, link, caller, delivery);
+  }
+
+  /** A small blob that is cached, without a promise or a closure. @returns undefined for any other */
+  #fromMemory({ size, inc }: BlobLink, delivery: Delivery): Blob | undefined {
+    const { redirectFor, cache } = this.#ports;
+    if (size > SMALL_BLOB_BYTES || (redirectFor !== undefined && delivery === 'anywhere')) return undefined;
+    const bytes = cache.get(inc);
+    return bytes === undefined ? undefined : { size, content: { kind: 'bytes', bytes } };
+  }
+
+  async #open(digest: Digest, link: Answer<BlobLink>, caller: Caller, delivery: Delivery): Promise<Blob> {
+    const { size, inc } = await link;
+    const { redirectFor } = this.#ports;
+    if (redirectFor !== undefined && delivery === 'anywhere') return await this.#presigned(size, inc, redirectFor);
+    if (size > SMALL_BLOB_BYTES) return await this.#large(digest, size, inc, caller);
+    const bytes = this.#ports.cache.get(inc) ?? (await this.#small(digest, size, inc, caller));
+    return { size, content: { kind: 'bytes', bytes } };
   }
 
   /** A URL in the store. It is not checked that the object exists: the store itself answers 404 if it does not. */
@@ -120,6 +138,16 @@ export class Blobs {
     };
     await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
   }
+}
+
+function requireBlob<T>(repo: RepositoryName, digest: Digest, answer: FoundIn<T>): T {
+  const found = requireRepository(repo, answer);
+  if (found === undefined) throw blobUnknown(repo, digest);
+  return found;
+}
+
+async function requireLater<T>(repo: RepositoryName, digest: Digest, answer: Promise<FoundIn<T>>): Promise<T> {
+  return requireBlob(repo, digest, await answer);
 }
 
 export function blobUnknown(repo: RepositoryName, digest: Digest): RegistryError {

@@ -88,23 +88,29 @@ export class Manifests {
   async #complete(repo: RepositoryName, resolved: Answer<FoundManifest>, caller: Caller): Promise<Manifest> {
     const found = await resolved;
     const bytes = await this.bytes(found, caller);
-    return { descriptor: descriptorOf(found), bytes, warnings: await this.#warnings(repo, found, bytes) };
+    const warnings = await this.#warnings(repo, optionalBlobs(bytes, found.record.mediaType));
+    return { descriptor: descriptorOf(found), bytes, warnings };
   }
 
   /** The descriptor, with warnings if the manifest is cached. It never reads from storage. */
   describe(repo: RepositoryName, found: FoundManifest): Answer<ResolvedManifest> {
-    const descriptor = descriptorOf(found);
     const bytes = this.#ports.cache.get(found.digest);
-    if (bytes === undefined) return descriptor;
-    return mapMaybeAsync(this.#warnings(repo, found, bytes), (warnings) =>
-      warnings === undefined ? descriptor : { ...descriptor, warnings },
-    );
+    const optional = bytes === undefined ? [] : optionalBlobs(bytes, found.record.mediaType);
+    return optional.length === 0 ? descriptorOf(found) : this.#describeWarned(repo, found, optional);
   }
 
-  #warnings(repo: RepositoryName, { record }: FoundManifest, bytes: Uint8Array): Answer<readonly string[] | undefined> {
-    const optional = optionalBlobs(bytes, record.mediaType);
-    if (optional.length === 0) return undefined;
-    return this.#missing(repo, optional).then((absent) => (absent.length === 0 ? undefined : [absentWarning(absent)]));
+  async #describeWarned(
+    repo: RepositoryName,
+    found: FoundManifest,
+    optional: readonly Digest[],
+  ): Promise<ResolvedManifest> {
+    const warnings = await this.#warnings(repo, optional);
+    return warnings === undefined ? descriptorOf(found) : { ...descriptorOf(found), warnings };
+  }
+
+  async #warnings(repo: RepositoryName, optional: readonly Digest[]): Promise<readonly string[] | undefined> {
+    const absent = await this.#missing(repo, optional);
+    return absent.length === 0 ? undefined : [absentWarning(absent)];
   }
 
   /**
@@ -113,11 +119,17 @@ export class Manifests {
    * @throws RegistryError as `resolve`; also any error of the write
    */
   renew(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
-    return mapMaybeAsync(this.resolve(repo, reference), (manifest) =>
-      reference.kind === 'digest' && this.#needsRenewal(repo, manifest.record)
-        ? this.#putAgain(repo, manifest)
-        : manifest,
-    );
+    const found = this.resolve(repo, reference);
+    return found instanceof Promise ? this.#renewLater(repo, reference, found) : this.#renewed(repo, reference, found);
+  }
+
+  async #renewLater(repo: RepositoryName, reference: Reference, found: Promise<FoundManifest>): Promise<FoundManifest> {
+    return await this.#renewed(repo, reference, await found);
+  }
+
+  #renewed(repo: RepositoryName, reference: Reference, found: FoundManifest): Answer<FoundManifest> {
+    const isOld = reference.kind === 'digest' && this.#needsRenewal(repo, found.record);
+    return isOld ? this.#putAgain(repo, found) : found;
   }
 
   /** Whether retention would delete it soon if it had no tag. */
@@ -184,8 +196,7 @@ export class Manifests {
       await this.#putOwn(put, bytes, existing?.inc);
     }
     this.#ports.cache.set(digest, bytes);
-    const absent = await this.#missing(repo, optionalBlobs(bytes, facts.mediaType));
-    const warnings = absent.length === 0 ? undefined : [absentWarning(absent)];
+    const warnings = await this.#warnings(repo, optionalBlobs(bytes, facts.mediaType));
     return { digest, subject: facts.subject, warnings };
   }
 

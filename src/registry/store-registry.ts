@@ -1,6 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import type { Algorithm } from '../oci/digest.ts';
 import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import type { Answer, FoundManifest } from '../projection/projection.ts';
 import { Blobs } from './blobs.ts';
 import type {
   Delivery,
@@ -9,13 +10,13 @@ import type {
   Reference,
   ReferrersRequest,
   Registry,
+  ResolvedManifest,
   TagCondition,
   TagGuard,
 } from './interface.ts';
 import { Linking } from './linking.ts';
 import { Listings } from './listings.ts';
 import { Manifests } from './manifests.ts';
-import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
 import { nameUnknown } from './require-repository.ts';
 import type { ContentRange, UploadBody } from './upload-body.ts';
@@ -53,7 +54,7 @@ export class StoreRegistry implements Registry {
   }
 
   resolveManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['resolveManifest']> {
-    return mapMaybeAsync(this.manifests.resolve(repo, reference), (found) => this.manifests.describe(repo, found));
+    return this.#describe(repo, this.manifests.resolve(repo, reference));
   }
 
   renewBlob(repo: RepositoryName, digest: Digest): ReturnType<Registry['renewBlob']> {
@@ -61,7 +62,15 @@ export class StoreRegistry implements Registry {
   }
 
   renewManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['renewManifest']> {
-    return mapMaybeAsync(this.manifests.renew(repo, reference), (found) => this.manifests.describe(repo, found));
+    return this.#describe(repo, this.manifests.renew(repo, reference));
+  }
+
+  #describe(repo: RepositoryName, found: Answer<FoundManifest>): Answer<ResolvedManifest> {
+    return found instanceof Promise ? this.#describeLater(repo, found) : this.manifests.describe(repo, found);
+  }
+
+  async #describeLater(repo: RepositoryName, found: Promise<FoundManifest>): Promise<ResolvedManifest> {
+    return await this.manifests.describe(repo, await found);
   }
 
   pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, caller: Caller): Promise<void> {

@@ -211,7 +211,11 @@ export class AnswerDeadline extends Forwarding {
   /** A synchronous answer starts no timer. A promise that has already settled cancels its timer at once. */
   #bound<A>(milliseconds: number, bounded: CallerWithDeadline, answer: A): A;
   #bound<T>(milliseconds: number, bounded: CallerWithDeadline, answer: T | Promise<T>): T | Promise<T> {
-    if (!(answer instanceof Promise)) return answer;
+    return answer instanceof Promise ? this.#inTime(milliseconds, bounded, answer) : answer;
+  }
+
+  /** On its own, so that an answer from memory allocates nothing that the timer needs. */
+  #inTime<T>(milliseconds: number, bounded: CallerWithDeadline, answer: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const cancel = this.#startTimer(milliseconds, () => {
       const error = new RegistryError(

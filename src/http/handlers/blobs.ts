@@ -1,9 +1,9 @@
 import { unreachable } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
-import type { Blob, BlobContent } from '../../registry/interface.ts';
+import type { Blob, BlobContent, Registry } from '../../registry/interface.ts';
 import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { ByteRange } from '../../storage/driver.ts';
-import type { FileResponse, Handler, RequestContext } from '../context.ts';
+import type { FileResponse, Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
 import { parseRange, WHOLE } from '../range.ts';
 import { type PreparedHeaders, prepareHeaders, respond } from '../response.ts';
@@ -12,29 +12,69 @@ import { StoredFile } from '../stored-file.ts';
 import { isNotModified, notModified, requestedRange } from './conditional.ts';
 
 type LocalContent = Exclude<BlobContent, { kind: 'elsewhere' }>;
+type FoundBlob = Pick<Blob, 'size'>;
 type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
-export const headBlob: Handler<'blob-head'> = (route, context, { registry, isPublic }) =>
-  mapMaybeAsync(registry.renewBlob(route.repo, route.digest, context), ({ size }) => {
-    const caching = cachingOf(isPublic(route.repo));
-    return isNotModified(context.request, route.digest)
-      ? notModified(route.digest, caching)
-      : respond(null, { headers: wholeHeaders(route, size, caching) });
-  });
+export const headBlob: Handler<'blob-head'> = (route, context, ports) => {
+  const found = ports.registry.renewBlob(route.repo, route.digest, context);
+  return found instanceof Promise
+    ? renderHeadLater(found, route, context, ports)
+    : renderHead(found, route, context, ports);
+};
+
+/** Like sendManifest, a read from memory allocates no closure. */
+async function renderHeadLater(
+  found: Promise<FoundBlob>,
+  route: BlobRoute,
+  context: RequestContext,
+  ports: HandlerPorts,
+): Promise<Response> {
+  return renderHead(await found, route, context, ports);
+}
+
+function renderHead(
+  { size }: FoundBlob,
+  route: BlobRoute,
+  { request }: RequestContext,
+  { isPublic }: HandlerPorts,
+): Response {
+  const caching = cachingOf(isPublic(route.repo));
+  return isNotModified(request, route.digest)
+    ? notModified(route.digest, caching)
+    : respond(null, { headers: wholeHeaders(route, size, caching) });
+}
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
 export const getBlob: Handler<'blob-get'> = (route, context, { registry, isPublic }) => {
   const { repo, digest } = route;
   const caching = cachingOf(isPublic(repo));
-  if (isNotModified(context.request, digest)) {
-    return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest, caching));
-  }
+  if (isNotModified(context.request, digest)) return confirmBlob(route, caching, context, registry);
   const delivery = wantsSeveralRanges(context.request, digest) ? 'here' : 'anywhere';
-  return mapMaybeAsync(registry.getBlob(repo, digest, context, delivery), (blob) =>
-    sendBlob(route, blob, caching, context),
-  );
+  const found = registry.getBlob(repo, digest, context, delivery);
+  return found instanceof Promise
+    ? sendBlobLater(route, found, caching, context)
+    : sendBlob(route, found, caching, context);
 };
+
+/** Answers a client that has the blob already, if the repository has it too. */
+function confirmBlob(
+  { repo, digest }: BlobRoute,
+  caching: Caching,
+  context: RequestContext,
+  registry: Registry,
+): Response | Promise<Response> {
+  return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest, caching));
+}
+
+async function sendBlobLater(
+  route: BlobRoute,
+  found: Promise<Blob>,
+  caching: Caching,
+  context: RequestContext,
+): Promise<Response> {
+  return sendBlob(route, await found, caching, context);
+}
 
 /** Object stores answer a request for several ranges with the whole object, so the registry serves those itself. */
 function wantsSeveralRanges(request: Request, digest: Digest): boolean {

@@ -1,5 +1,5 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
-import type { Descriptor, Manifest, Reference, Warned } from '../../registry/interface.ts';
+import type { Descriptor, Manifest, Reference, ResolvedManifest, Warned } from '../../registry/interface.ts';
 import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
@@ -12,15 +12,35 @@ import { tagCondition } from './tag-condition.ts';
 type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
-export const headManifest: Handler<'manifest-head'> = (route, context, { registry, onPull }) =>
-  mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (found) => {
-    context.stats.digest = found.digest;
-    // Clients that already have the manifest only check that it is current. That counts as a pull.
-    onPull?.(route.repo, route.reference);
-    return isNotModified(context.request, found.digest)
-      ? notModified(found.digest, CACHING[route.reference.kind])
-      : respond(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
-  });
+export const headManifest: Handler<'manifest-head'> = (route, context, ports) => {
+  const found = ports.registry.renewManifest(route.repo, route.reference, context);
+  return found instanceof Promise
+    ? renderHeadLater(found, route, context, ports)
+    : renderHead(found, route, context, ports);
+};
+
+async function renderHeadLater(
+  found: Promise<ResolvedManifest>,
+  route: ManifestRoute,
+  context: RequestContext,
+  ports: HandlerPorts,
+): Promise<Response> {
+  return renderHead(await found, route, context, ports);
+}
+
+function renderHead(
+  found: ResolvedManifest,
+  route: ManifestRoute,
+  { request, stats }: RequestContext,
+  { onPull }: HandlerPorts,
+): Response {
+  stats.digest = found.digest;
+  // Clients that already have the manifest only check that it is current. That counts as a pull.
+  onPull?.(route.repo, route.reference);
+  return isNotModified(request, found.digest)
+    ? notModified(found.digest, CACHING[route.reference.kind])
+    : respond(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
+}
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
 export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
