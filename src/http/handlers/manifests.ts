@@ -44,8 +44,17 @@ function renderHead(
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
 export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
+  return isConditional(context.request)
+    ? sendIfModified(route, context, ports)
+    : sendManifest(route, route.reference, context, ports);
+};
+
+function sendIfModified(
+  route: ManifestRoute,
+  context: RequestContext,
+  ports: HandlerPorts,
+): Response | Promise<Response> {
   const { repo, reference } = route;
-  if (!isConditional(context.request)) return sendManifest(route, reference, context, ports);
   return mapMaybeAsync(ports.registry.resolveManifest(repo, reference, context), ({ digest, warnings }) => {
     // The tag may move in between, so the manifest that was compared is sent, by its digest.
     if (!isNotModified(context.request, digest)) {
@@ -55,7 +64,7 @@ export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
     ports.onPull?.(repo, reference);
     return notModified(digest, CACHING[reference.kind]);
   });
-};
+}
 
 /** A pull from memory, which most are, allocates no closure: a few for each request cost it 4 % (docs/decisions/0100). */
 function sendManifest(
