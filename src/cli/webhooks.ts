@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
-import { type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
+import { type Feed, isAhead, parseSince, SINCE_FORMS } from '../feed/feed.ts';
 import { LogFeed } from '../feed/log-feed.ts';
 import { PROCESS_TIME } from '../feed/pace.ts';
 import { unreachable } from '../oci/errors.ts';
@@ -84,7 +84,7 @@ async function order(
   ports: WebhookPorts,
 ): Promise<ExitCode> {
   const webhook = await requireWebhook(name, config, ports);
-  if (action.kind === 'replay') await requireSince(action.since, store);
+  if (action.kind === 'replay') await requireSince(action.since, store, ports.now());
   const isDone = await ports.order(config, store, webhook, action);
   await output.line(
     isDone ? `${name} ${done(action)}` : `stored; ${name} ${done(action)} once a process delivers the webhooks`,
@@ -93,10 +93,12 @@ async function order(
 }
 
 /** @throws RegistryError for a text that is not a cursor of this store either */
-async function requireSince(text: string, store: OpenStore): Promise<void> {
+async function requireSince(text: string, store: OpenStore, now: number): Promise<void> {
   const since = parseSince(text);
   if (since === undefined)
     throw new CommandError(EXIT.failed, `--since ${JSON.stringify(text)}: ${SINCE_FORMS} is expected`);
+  // A mistyped year would skip everything that has not been delivered yet.
+  if (isAhead(since, now)) throw new CommandError(EXIT.failed, `--since ${JSON.stringify(text)} is in the future`);
   if (since.kind === 'cursor') await (await openFeed(store)).start(since);
 }
 

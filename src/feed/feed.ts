@@ -99,6 +99,11 @@ const TIME = /^(?<day>\d{4}-\d\d-\d\d)(?:T(?<clock>\d\d:\d\d(?::\d\d(?:\.\d{1,3}
 export const SINCE_FORMS =
   'now, beginning, a time such as 2026-11-28T10:15:00Z or 2026-11-28 (its beginning in UTC), or a cursor';
 
+/** Whether it is a time that has not come, in milliseconds: nothing is later than that. */
+export function isAhead(since: Since, now: number): boolean {
+  return since.kind === 'time' && since.at > now;
+}
+
 /** @returns undefined for a malformed time; any other text counts as a cursor, which the feed checks */
 export function parseSince(text: string): Since | undefined {
   if (text === 'now' || text === 'beginning') return { kind: text };

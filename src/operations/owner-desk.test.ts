@@ -76,6 +76,8 @@ test('orders that cannot be carried out are refused', async () => {
   await expect(desk.order({ kind: 'retain' }, 'a')).rejects.toThrow('RETENTION_FILE');
   await expect(desk.order({ kind: 'pause-webhook', name: 'A b' }, 'a')).rejects.toThrow('no such webhook');
   await expect(desk.order({ kind: 'replay-webhook', name: 'chat', since: '' }, 'a')).rejects.toThrow('since:');
+  const ahead = desk.order({ kind: 'replay-webhook', name: 'chat', since: '2099-01-01' }, 'a');
+  await expect(ahead).rejects.toThrow('2099-01-01 is in the future');
   await queue.close();
   await expect(desk.order({ kind: 'collect' }, 'a')).rejects.toThrow('could not be queued');
 });

@@ -1,4 +1,4 @@
-import { type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
+import { type Feed, isAhead, parseSince, SINCE_FORMS } from '../feed/feed.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobBoard } from '../jobs/queue.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
@@ -171,6 +171,8 @@ export class ProcessDesk implements OwnerDesk {
   async #replay(name: string, text: string): Promise<OrderOutcome> {
     const since = parseSince(text);
     if (since === undefined) throw invalid(`since: ${SINCE_FORMS} is expected`);
+    // A mistyped year would skip everything that has not been delivered yet.
+    if (isAhead(since, this.#ports.now())) throw invalid(`since: ${text} is in the future`);
     // A cursor of another store is refused here, not by the process that delivers.
     if (since.kind === 'cursor') await this.#ports.feed.start(since);
     return await this.#orderWebhook(name, { kind: 'replay', since: text }, 'is delivered again');

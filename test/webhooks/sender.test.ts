@@ -62,7 +62,7 @@ describe('an attempt', () => {
   });
 
   test('fails by any other status, with the status as the reason', async () => {
-    const statuses = [400, 404, 429, 500, 503, 304];
+    const statuses = [400, 404, 410, 429, 500, 503, 304];
     const receiver = started(startReceiver((_, count) => new Response('no', { status: statuses[count - 1] ?? 500 })));
     const sender = senderTo(receiver.url);
     for (const status of statuses) {
