@@ -2,7 +2,6 @@
 // time is that of the whole command, with the start of its process and the sync at its end; `cp` syncs nothing. And the p99 of GETs
 // meanwhile, over that without and over that beside `cp -a` at the backup's priority: on few processors any other process delays the
 // server. There are short windows with the same number of requests at an even rate, those without before and after each command.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Load } from '../loadgen.ts';
 import { PROJECT, startMarina } from '../peers/marina.ts';
@@ -61,6 +60,11 @@ async function run(context: Context): Promise<Row[]> {
   const data = join(folder, 'marina');
   const env = { STORAGE_PATH: data, GC_ENABLED: 'false' };
   const marina = await startMarina(place, data, join(folder, 'marina.log'), { cluster: env });
+  const copyTo = (to: string): string[] => ['cp', '-a', data, to];
+  const backupTo = (to: string): string[] => [...COMMAND, to];
+  let made = 0;
+  /** The path of a folder that is not there. */
+  const fresh = (): string => join(folder, `made-${++made}`);
   const timed = async (command: string[]): Promise<number> => {
     await place.call(['sync']);
     const begin = performance.now();
@@ -86,17 +90,16 @@ async function run(context: Context): Promise<Row[]> {
       return loads;
     };
     /** Only windows that the command outlasts count. */
-    const measureBeside = async (command: string[], made: string): Promise<readonly Load[]> => {
+    const measureBeside = async (commandFor: (made: string) => string[]): Promise<readonly Load[]> => {
       const loads: Load[] = [];
       while (loads.length < WINDOWS_BESIDE) {
         const before = loads.length;
         let isOver = false;
-        const running = place.call(command, '', env).finally(() => {
+        const running = place.call(commandFor(fresh()), '', env).finally(() => {
           isOver = true;
         });
         for (let load = await measure(); !isOver; load = await measure()) loads.push(load);
         await running;
-        rmSync(made, { recursive: true });
         if (loads.length === before) throw new Error('a command was over within one window: there are too few images');
       }
       return loads;
@@ -104,20 +107,16 @@ async function run(context: Context): Promise<Row[]> {
     const rounds: Round[] = [];
     for (let round = 0, pushed = images; round < settings.rounds; round++, pushed += images / NEW) {
       say(`backup: round ${round + 1}`);
-      const [copied, backups, beside] = ['copied', 'backups', 'beside'].map((name) => join(folder, name));
-      if (copied === undefined || backups === undefined || beside === undefined) throw new Error('three folders');
-      const copy = await timed(['cp', '-a', data, copied]);
-      rmSync(copied, { recursive: true });
-      const first = await timed([...COMMAND, backups]);
+      const copy = await timed(copyTo(fresh()));
+      const backups = fresh();
+      const first = await timed(backupTo(backups));
       await push(marina.address, pushed, images / NEW);
-      const second = await timed([...COMMAND, backups, '--name', 'second']);
-      rmSync(backups, { recursive: true });
+      const second = await timed([...backupTo(backups), '--name', 'second']);
       const without = [...(await atRestThen(WINDOWS_WITHOUT))];
       const found = { backup: [] as readonly Load[], copy: [] as readonly Load[] };
       const order = ['backup', 'copy'] as const;
       for (const which of round % 2 === 0 ? order : order.toReversed()) {
-        const command = which === 'backup' ? [...COMMAND, beside] : [...POLITE, 'cp', '-a', data, copied];
-        found[which] = await measureBeside(command, which === 'backup' ? beside : copied);
+        found[which] = await measureBeside(which === 'backup' ? backupTo : (to) => [...POLITE, ...copyTo(to)]);
         without.push(...(await atRestThen(WINDOWS_WITHOUT)));
       }
       rounds.push({ copy, first, second, without, besideBackup: found.backup, besideCopy: found.copy });
@@ -156,7 +155,6 @@ async function run(context: Context): Promise<Row[]> {
     ];
   } finally {
     await marina.child.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -2,7 +2,7 @@
 // serves the pushes of four clients at the same time. Marina's time is the sum of the two collections that are needed: the first unlinks
 // unreferenced blobs, the second deletes the bytes. It is taken from their reports, without the command that starts them. Distribution's
 // time is that of its command, including 20 ms of startup.
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -183,7 +183,6 @@ async function run(context: Context): Promise<Row[]> {
     }
   } finally {
     await marina.child.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,6 @@
 // How fast a replica makes up a lag of 100,000 small changes, each a push of a tag of its own, in many repositories and in one. The replica is
 // stopped while they are pushed. The time is from the start of its process, which copies before it listens, until it has every change; the
 // source and the replica share the machine, and so the disk.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startMarina } from '../peers/marina.ts';
 import type { Registry } from '../peers/peer.ts';
@@ -78,7 +77,6 @@ async function measure(context: Context, title: keyof typeof REPOSITORIES): Prom
     };
   } finally {
     for (const { child } of started.reverse()) await child.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

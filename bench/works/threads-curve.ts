@@ -1,6 +1,5 @@
 // How the cost of requests grows with the threads of a process, and what a write costs the one thread that owns the data folder. The
 // processors are fewer than the threads, so these works show processor time, not rates.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, connectionsBesideOwner, threadOf } from '../connection.ts';
@@ -38,7 +37,6 @@ async function withServer<T>(
     return await task(registry);
   } finally {
     await registry.child.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

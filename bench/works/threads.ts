@@ -1,5 +1,4 @@
 // What more threads give: small requests beside one thread and two separate processes, fairness of big pulls, memory and start.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Load, Target } from '../loadgen.ts';
@@ -45,7 +44,6 @@ async function withThreads<T>(
     return await task(registries, folder);
   } finally {
     await Promise.all(registries.map(({ child }) => child.stop()));
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,4 @@
 // TLS, with the same certificate for both: new connections, and one large blob.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDistribution } from '../peers/distribution.ts';
 import { startMarina } from '../peers/marina.ts';
@@ -85,7 +84,6 @@ async function withSecured<T>(
     return await task({ ...pair, ca: tls.cert }, filled);
   } finally {
     await stop(pair);
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,17 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { reportOf } from '../../backup/run.ts';
-import { EXIT } from '../failure.ts';
-import { create } from './create.ts';
-import { reading } from './places.ts';
 import type { BackupPorts, NameOption } from './ports.ts';
-import { type PruneOptions, prunePlace } from './prune.ts';
-import { readable } from './readable.ts';
-import { type RestoreOptions, restore } from './restore.ts';
-import { type VerifyOptions, verifyPlace } from './verify.ts';
+import type { PruneOptions } from './prune.ts';
+import type { RestoreOptions } from './restore.ts';
+import type { VerifyOptions } from './verify.ts';
 
 const PLACE = 'folder, or s3://bucket/prefix';
 
-/** Adds `backup` with its verbs. They can be used while servers run. */
+/** Adds `backup` with its verbs. They can be used while servers run. Each loads its own code: loading that of all takes as long as a small backup. */
 export function addBackupCommands(marina: Command, ports: BackupPorts): void {
   const backup = marina
     .command('backup')
@@ -22,26 +17,21 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .argument('<place>', PLACE)
     .option('--name <name>', 'a name for the backup; its time in UTC if left out')
     .option('--json', 'print one JSON object')
-    .action((place: string, options: NameOption) =>
-      ports.run((store, output, config) => create(place, options, { store, output, config }, ports)),
-    );
+    .action(async (place: string, options: NameOption) => {
+      const { create } = await import('./create.ts');
+      await ports.run((store, output, config) => create(place, options, { store, output, config }, ports));
+    });
   backup
     .command('list')
     .description('list the whole backups of a place, oldest first')
     .argument('<place>', PLACE)
     .option('--json', 'print one JSON object per backup')
-    .action((place: string, { json }: NameOption) =>
-      ports.runWithConfig((output, config) =>
-        reading(place, config, ports, async (opened) => {
-          await opened.require();
-          for (const each of await opened.list()) {
-            const report = reportOf(await opened.read(each));
-            await (json === true ? output.json(report) : output.line(readable(report)));
-          }
-          return EXIT.ok;
-        }),
-      ),
-    );
+    .action(async (place: string, options: NameOption) => {
+      const [{ reading }, { listPlace }] = await Promise.all([import('./places.ts'), import('./list.ts')]);
+      await ports.runWithConfig((output, config) =>
+        reading(place, config, ports, (opened) => listPlace(opened, options, output)),
+      );
+    });
   backup
     .command('verify')
     .description('check the logs of all backups of a place, and the bytes that they link')
@@ -49,11 +39,12 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .option('--name <name>', 'only this backup')
     .option('--sample <share>', 'read the bytes of a share of the blobs only, such as 5%')
     .option('--json', 'print one JSON object per fault, and one for the summary')
-    .action((place: string, options: VerifyOptions) =>
-      ports.runWithConfig((output, config) =>
+    .action(async (place: string, options: VerifyOptions) => {
+      const [{ reading }, { verifyPlace }] = await Promise.all([import('./places.ts'), import('./verify.ts')]);
+      await ports.runWithConfig((output, config) =>
         reading(place, config, ports, (opened) => verifyPlace(opened, options, output)),
-      ),
-    );
+      );
+    });
   backup
     .command('prune')
     .description('remove old backups, and what only they need')
@@ -64,9 +55,10 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .option('--keep-monthly <n>', 'the same for months', positive)
     .option('--dry-run', 'only show what would be removed')
     .option('--json', 'print one JSON object')
-    .action((place: string, options: PruneOptions) =>
-      ports.runWithConfig((output, config) => prunePlace(place, options, { output, config }, ports)),
-    );
+    .action(async (place: string, options: PruneOptions) => {
+      const { prunePlace } = await import('./prune.ts');
+      await ports.runWithConfig((output, config) => prunePlace(place, options, { output, config }, ports));
+    });
   backup
     .command('restore')
     .description('make a store from a backup; if it is interrupted, run it again')
@@ -77,11 +69,12 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .option('--same-store', 'keep the identity of the registry: only if it is gone, and with an empty Redis')
     .option('--accept-damage', 'end the restore although the backup lacks content, which is listed')
     .option('--json', 'print one JSON object')
-    .action((place: string, options: RestoreOptions) =>
-      ports.runWithConfig((output, config) =>
+    .action(async (place: string, options: RestoreOptions) => {
+      const [{ reading }, { restore }] = await Promise.all([import('./places.ts'), import('./restore.ts')]);
+      await ports.runWithConfig((output, config) =>
         reading(place, config, ports, (opened) => restore(opened, options, { output, config }, ports)),
-      ),
-    );
+      );
+    });
 }
 
 function positive(text: string): number {

@@ -47,7 +47,7 @@ export async function create(
     });
     try {
       const desk = await ports.openBackupDesk(config, store.place);
-      const bar = new LogsBar();
+      const bar = await LogsBar.open();
       try {
         const { newId, sleep, operator: by, pace, version } = ports;
         const done = await refusing(() =>

@@ -41,7 +41,7 @@ export async function restore(
     );
   return await untilInterrupted(async (signal) => {
     const target = await openArchive(to, config, 'write');
-    const bar = new LogsBar();
+    const bar = await LogsBar.open();
     try {
       const report = await restoreBackup({
         ...{ archive: place.archive, manifest, target, at: until, sameStore: sameStore === true, newId, signal },

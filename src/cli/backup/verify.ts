@@ -21,7 +21,7 @@ export async function verifyPlace(
   const share = shareOf(sample);
   const backups = await chosen(place, name);
   if (backups.length === 0) throw new CommandError(EXIT.negative, `${place.name} has no whole backup`);
-  const bar = new LogsBar();
+  const bar = await LogsBar.open();
   const onFault = async (fault: Fault): Promise<void> => {
     bar.stop();
     await (json === true ? output.json({ type: 'fault', ...fault }) : output.line(readableFault(fault, output)));
