@@ -46,5 +46,7 @@ chmod 644 redis.conf redis-password store-root s3-credentials
 
 touch "$folder/.env"
 chmod 600 "$folder/.env"
+# The last line of a file that a person wrote may have no end.
+[ -z "$(tail -c 1 "$folder/.env")" ] || echo >>"$folder/.env"
 printf 'MARINA_SECRETS=%s\n' "$secrets" >>"$folder/.env"
 echo "made $folder/secrets and $folder/.env" >&2

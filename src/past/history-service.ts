@@ -100,7 +100,8 @@ export class HistoryService implements History {
         await this.#ports.states.at(repo, from.moment),
         await this.#ports.states.at(repo, to.moment),
       ];
-      if (before.state.seq === 0 && after.state.seq === 0) throw nameUnknown(repo);
+      const isEmpty = before.state.seq === 0 && after.state.seq === 0;
+      if (isEmpty && (await this.#ports.states.newestSlot(repo)) === 0) throw nameUnknown(repo);
       return compareRepositories(before, after);
     }
     if (from.kind === 'moment' || to.kind === 'moment') {

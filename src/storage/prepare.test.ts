@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { countingIncarnations, TestClock } from '../../test/support/deterministic.ts';
-import type { CreateResult, Key } from './driver.ts';
+import type { CreateResult, Key, ListedObject } from './driver.ts';
 import { MemoryDriver } from './memory/driver.ts';
 import { FORMAT } from './paths.ts';
-import { newStore, openFormat, proveStore, readIdentity, StoreRefused } from './prepare.ts';
+import { encodeFormat, newStore, openFormat, proveStore, readIdentity, StoreRefused } from './prepare.ts';
 
 const newId = countingIncarnations(new TestClock().now);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -50,6 +50,30 @@ describe('the format of a store', () => {
       expect(await driver.read(FORMAT)).toEqual(bytes(text));
     },
   );
+
+  test.each(['catalog/team+app', 'repos/team/app/_log/00000000000000000001'])(
+    'is never made anew for a store that has lost it but holds %s',
+    async (key) => {
+      const driver = new MemoryDriver();
+      await driver.put(key, bytes('{}'));
+      await expect(openFormat(driver, newStore(newId))).rejects.toThrow(
+        new StoreRefused('the store has repositories, but no object `format`: finish copying it, or restore `format`'),
+      );
+      expect(await driver.read(FORMAT)).toBeUndefined();
+    },
+  );
+
+  test('is read again if another process made the store, and wrote to it, in the meantime', async () => {
+    const identity = await newStore(newId)();
+    class Raced extends MemoryDriver {
+      override async *list(prefix: Key): AsyncGenerator<ListedObject> {
+        await this.create(FORMAT, encodeFormat(identity));
+        await this.put('catalog/team+app', bytes(''));
+        yield* super.list(prefix);
+      }
+    }
+    expect(await openFormat(new Raced(), newStore(newId))).toEqual(identity);
+  });
 
   test('must be kept by the store', async () => {
     class Forgetful extends MemoryDriver {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { jsonOf } from '../oci/json.ts';
 import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from './driver.ts';
-import { FORMAT } from './paths.ts';
+import { CATALOG, FORMAT, REPOSITORIES } from './paths.ts';
 
 const LAYOUT = 1;
 /** Of a store that a backup is being restored to. No version of Marina serves it. */
@@ -68,15 +68,33 @@ export function newStore(newId: () => string): NewIdentity {
 
 /**
  * Reads the store's identity; writes one into an empty store first.
- * @throws StoreRefused if this code does not know the layout; errors of `identify`
+ * @throws StoreRefused if this code does not know the layout, or if a store with repositories has lost `format`; errors of `identify`
  */
 export async function openFormat(driver: ObjectStore, identify: NewIdentity): Promise<StoreIdentity> {
-  const existing = await readIdentity(driver);
+  const existing = (await readIdentity(driver)) ?? (await identityUnlessEmpty(driver));
   if (existing !== undefined) return existing;
   await driver.create(FORMAT, encodeFormat(await identify()));
   const written = await readIdentity(driver);
   if (written === undefined) throw new StoreRefused('the store did not keep the object `format` that was just written');
   return written;
+}
+
+/**
+ * A store that lost `format` must not get a new identity: nodes that know the old one would find neither each other's upload sessions
+ * nor each other's views in Redis.
+ * @returns what another process wrote in the meantime; undefined if the store is empty
+ */
+async function identityUnlessEmpty(driver: ObjectStore): Promise<StoreIdentity | undefined> {
+  for (const prefix of [CATALOG, REPOSITORIES]) {
+    for await (const _ of driver.list(prefix)) {
+      const identity = await readIdentity(driver);
+      if (identity !== undefined) return identity;
+      throw new StoreRefused(
+        'the store has repositories, but no object `format`: finish copying it, or restore `format`',
+      );
+    }
+  }
+  return undefined;
 }
 
 /** @returns the store's ULID; undefined if there is no store yet */

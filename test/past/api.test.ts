@@ -165,6 +165,14 @@ test('a difference is one of moments or one of manifests', async () => {
   await get(DIFF, '/api/v1/repositories/team/app/diff?from=v1&to=never', 404);
 });
 
+test('two moments before the first push do not differ, but only in a repository that exists', async () => {
+  const early = 'diff?from=2020-01-01&to=2020-01-02';
+  const { from, to } = await get<{ from: unknown; to: unknown }>(DIFF, `/api/v1/repositories/team/app/${early}`);
+  const nothing = { seq: 0, exists: false, bytes: 0 };
+  expect([from, to]).toEqual([nothing, nothing]);
+  await get(DIFF, `/api/v1/repositories/team/none/${early}`, 404);
+});
+
 test('a name that ends like an address is reached with a slash after it', async () => {
   for (const name of ['team/app/diff', 'team/app/tags/latest/history', 'team/app']) {
     const { tags } = await get<Repository & { repository: string }>(REPOSITORY, `/api/v1/repositories/${name}/`);
