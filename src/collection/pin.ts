@@ -40,8 +40,8 @@ export interface Lost {
 }
 
 /**
- * What of a log at a slot is gone. Only what the log does not link any more can be. To be called once all rounds have ended that had
- * begun before the hold was created.
+ * What a log linked at a slot and the store no longer has. Only what the log has unlinked since can be lost. To be called once all rounds
+ * have ended that had begun before the hold was created.
  */
 export async function* lostIn(reader: StoreReader, repo: RepositoryName, seq: number): AsyncGenerator<Lost> {
   const { state: now } = await foldLog(reader, repo, READ_AHEAD);

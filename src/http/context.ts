@@ -22,11 +22,11 @@ import type { UiPorts } from './ui/ui-ports.ts';
 /** What handlers use; the same for all requests. */
 export interface HandlerPorts {
   readonly registry: Registry;
-  /** What the logs tell of the past, for /api/v1. */
+  /** What the logs say about the past, for /api/v1. */
   readonly history: History;
-  /** Why retention keeps what there is. */
+  /** Why retention keeps tags and manifests, and what it deletes next. */
   readonly retention: RetentionView;
-  /** What is kept whatever is deleted. */
+  /** Slots whose content collections keep, even after clients have deleted it. */
   readonly pins: Pins;
   /** What all repositories have. */
   readonly overview: Overview;

@@ -1,6 +1,6 @@
 import { Header } from 'tar/header';
 
-/** Of an archive so many decompressed bytes are searched: helm writes the values near its beginning. */
+/** Decompressed bytes of an archive that are searched: helm writes the values near its beginning. */
 const MAX_SEARCHED = 8 * 1024 * 1024;
 const BLOCK_BYTES = 512;
 /** `<chart>/values.yaml`, and none of the charts that it contains. */

@@ -1,4 +1,4 @@
-/** Rows that a statement only compares inside SQLite cost about a tenth of those that it returns. */
+/** A row that a statement only compares inside SQLite costs about a tenth of one that it returns. */
 const COMPARED = 0.1;
 
 /**
@@ -17,13 +17,13 @@ export class Effort {
     return this.#left < 0;
   }
 
-  /** @returns whether so many more rows may be read */
+  /** @returns whether that many more rows may be read */
   read(rows = 1): boolean {
     this.#left -= rows;
     return !this.isSpent;
   }
 
-  /** @returns whether so many more rows may be compared */
+  /** @returns whether that many more rows may be compared */
   compare(rows: number): boolean {
     return this.read(rows * COMPARED);
   }

@@ -86,7 +86,7 @@ export interface SearchResult extends Complete {
     readonly digests: number;
     readonly labels: number;
   };
-  /** Whether there are so many that not all were looked at. */
+  /** Whether there are more than were looked at. */
   readonly isCut: boolean;
   readonly more: boolean;
 }

@@ -8,7 +8,7 @@ import { isoOf } from './times.ts';
 import type { Visible } from './visible.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Days of which the pushes are told. */
+/** Days for which pushes are counted. */
 export const PUSH_DAYS = 30;
 /** Repositories that are read together. */
 const CHUNK = 500;

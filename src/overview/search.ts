@@ -15,7 +15,7 @@ const MAX_EXAMINED = 20_000;
 const MAX_REPOSITORIES = 500;
 /** Tags of one of them. */
 const MAX_TAGS_OF_ONE = 100;
-/** Trigrams need so many characters. */
+/** Characters of a trigram: a shorter text is not in the index. */
 const MIN_INDEXED = 3;
 
 interface Ranked {

@@ -32,7 +32,7 @@ export class Sharing {
     this.#visible = visible;
   }
 
-  /** Whether so many rows were examined that later results lack something. */
+  /** Whether the limit on examined rows was reached: results after that are incomplete. */
   get isCut(): boolean {
     return this.#effort.isSpent;
   }

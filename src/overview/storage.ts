@@ -12,9 +12,9 @@ const MAX_LISTED = 100;
 const MAX_COMPARED = 2_000;
 /** The largest contents that are looked at for a caller who sees only some. */
 const MAX_EXAMINED = 5_000;
-/** Links of the visible repositories up to which it is found out what they store, if they are not all. */
+/** With more links of visible repositories than this, what they store is not computed, unless they are all repositories. */
 const MAX_LINKS = 200_000;
-/** Tags of the visible repositories up to which all of them are compared, and else the tags that are looked at, the oldest first. */
+/** If the visible repositories have at most MAX_TAGS tags, all are compared, otherwise the oldest MAX_TAGS_EXAMINED. */
 const [MAX_TAGS, MAX_TAGS_EXAMINED] = [200_000, 20_000];
 
 interface PartRow {
@@ -172,7 +172,7 @@ export class Storage {
     return rows.slice(0, limit).flatMap((id) => visible.nameOf(id) ?? []);
   }
 
-  /** Repositories with each of the contents, as far as it is found out. */
+  /** Repositories with each of the contents, as far as they were counted. */
   sharersOf(
     digests: readonly Digest[],
     except: RepositoryName,

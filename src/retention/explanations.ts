@@ -20,7 +20,7 @@ export interface ExplanationPorts {
   readonly stateOf: (repo: RepositoryName) => Promise<RepositoryState>;
   /** When tags were last pulled, as far as it is stored. */
   readonly pulls: () => Promise<(repo: RepositoryName) => PulledAt>;
-  /** What was found out last about all repositories, if anything was; absent if no rule deletes. */
+  /** What was computed last for all repositories, if anything was; absent if no rule deletes. */
   readonly outlook?: (() => Promise<Outlook | undefined>) | undefined;
   /** Lets other requests run. */
   readonly yieldToRequests: () => Promise<void>;
@@ -102,7 +102,7 @@ export class Explanations implements RetentionView {
 
   async outlook(limit: number, caller: Caller): Promise<ShownOutlook> {
     const { outlook, access } = this.#ports;
-    // Callers who may see nothing cannot have it found out.
+    // Callers who may see nothing cannot have it computed.
     if (outlook === undefined || !access.maySeeAny(caller)) return { kind: 'no-rules' };
     const known = await outlook();
     return known === undefined ? { kind: 'not-yet' } : shownOutlook(known, showsTo(caller, access), limit);

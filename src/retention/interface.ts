@@ -14,7 +14,7 @@ export interface RetentionView {
   /** What the rule says of some tags, and of the repository as a whole. Tags that do not exist are left out. */
   review(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Review>;
   /**
-   * What goes next from all repositories that the caller may list, and what the rules keep there, as it was found out in the background.
+   * What goes next from all repositories that the caller may list, and what the rules keep there, computed in the background.
    * @param limit tags that are listed
    */
   outlook(limit: number, caller: Caller): Promise<ShownOutlook>;
@@ -74,11 +74,11 @@ export interface Consequences {
 export type ShownOutlook =
   /** There is no rule that deletes. */
   | { readonly kind: 'no-rules' }
-  /** It is being found out for the first time, or waits until the registry accepts writes. */
+  /** It is being computed for the first time, or waits until the registry accepts writes. */
   | { readonly kind: 'not-yet' }
   | {
       readonly kind: 'known';
-      /** When it was found out, in milliseconds since 1970. */
+      /** When it was computed, in milliseconds since 1970. */
       readonly computedAt: number;
       /** Those that apply to a repository which the caller may list. */
       readonly rules: readonly RuleOutlook[];

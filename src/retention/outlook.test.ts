@@ -18,7 +18,7 @@ const A = 'team/a' as RepositoryName;
 const B = 'team/b' as RepositoryName;
 const everything = (): boolean => true;
 
-/** What would be found out of repositories whose tags were pushed at these times. */
+/** What would be computed for repositories whose tags were pushed at these times. */
 function outlookOf(
   rule: Rule,
   pushed: readonly (readonly [RepositoryName, readonly number[]])[],
@@ -89,7 +89,7 @@ test('sums by rule and the tags that go first are of the repositories that the c
   expect(shownOutlook(outlook, () => false, 10)).toMatchObject({ rules: [], tags: [], more: false });
 });
 
-test('it is stored as it is, and what cannot be read counts as not found out', async () => {
+test('it is stored as it is, and what cannot be read counts as not computed', async () => {
   await fc.assert(
     fc.asyncProperty(rules, times, async (rule, pushed) => {
       const outlook = outlookOf(rule, [
@@ -130,7 +130,7 @@ test('its memory is bounded: of many repositories the tags that go first stay', 
   expect([tags.length, repositories.length, String(tags[0]?.repo)]).toEqual([count, count, `team/r${count - 1}`]);
 });
 
-test('without rules that delete, and for callers who may see nothing, nothing is found out', async () => {
+test('without rules that delete, and for callers who may see nothing, nothing is computed', async () => {
   let asked = 0;
   const outlook = async (): Promise<undefined> => void asked++;
   const ports = {

@@ -6,7 +6,7 @@ import type { PlanTimes } from './plan.ts';
 import type { Rule } from './policy.ts';
 import { type ReviewedRule, reviewedRule } from './reviewed-rule.ts';
 
-/** What retention would take from all repositories, and what its rules keep, as it was found out at one moment. */
+/** What retention would take from all repositories, and what its rules keep, computed at one moment. */
 export interface Outlook {
   /** Milliseconds since 1970. */
   readonly computedAt: number;

@@ -9,7 +9,7 @@ export interface MarksMemory {
   readonly ended: SharedArrayBuffer;
 }
 
-/** So many more places than requests that practically each session finds one. */
+/** Enough places for almost every session to find one. */
 const PLACES_PER_REQUEST = 2;
 
 /** The marks of a process whose threads all serve the sessions of one data folder, without messages. */

@@ -23,14 +23,14 @@ import type { OpenedStore } from './store.ts';
 /** How long an answer waits for what was written before it, in milliseconds; and while the index is made, since it was begun. */
 const CATCH_UP_MS = 250;
 const FIRST_WAIT_MS = 1_000;
-/** The feed is followed for so long after somebody has asked, and how often it is looked whether somebody did. */
+/** How long the feed is followed after the last request for the index, and how often requests are looked for afterwards. */
 const USED_MS = 10 * 60_000;
 const LOOK_MS = 1_000;
 /** Changes of one page of the feed, and how long one wait for more lasts. */
 const PAGE = 1_000;
 const WAIT_MS = 30_000;
 const RETRY_MS = 5_000;
-/** The index leaves so many bytes of a disk to the registry. */
+/** Free bytes that the index leaves on a disk for the registry. */
 const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 export interface IndexPorts {
@@ -103,8 +103,8 @@ function changesOf(folderThread: Thread, noted: NotedChanges): ChangeSource {
 }
 
 /**
- * Tells the indexer of what other processes write to the store, for as long as somebody uses the index. The indexer looks at all
- * repositories after the place in the feed is known, so that nothing is missed in between.
+ * Reports to the indexer what other processes write to the store, for as long as the index is used. The indexer looks at all repositories
+ * after the place in the feed is known, so that nothing is missed in between.
  */
 class FeedFollower {
   readonly #stop = new AbortController();
@@ -141,7 +141,7 @@ class FeedFollower {
         while (performance.now() - this.#askedAt > USED_MS && !signal.aborted) await sleep(LOOK_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
-        // Without the feed the index has what there is now, until the feed can be read.
+        // Until the feed can be read, the index has what is in the store now.
         indexer.start();
         failed(error);
         await sleep(RETRY_MS, signal);

@@ -70,19 +70,19 @@ export function rememberPulls(
 interface OutlookWiring {
   readonly policy: RetentionPolicy | undefined;
   readonly opened: Pick<OpenedStore, 'driver'>;
-  /** Has it found out again, in the background. */
+  /** Has it computed again, in the background. */
   readonly lookAhead: () => Promise<unknown>;
   readonly logger: Logger;
 }
 
-/** How long what was found out about all repositories counts as new, in milliseconds. */
+/** How long what was computed for all repositories counts as new, in milliseconds. */
 const NEW_FOR_MS = 10 * 60_000;
-/** How often the store is asked for it, and how often it is found out again at most. */
+/** Minimum time between two looks in the store, and between two computations, in milliseconds. */
 const [ASK_EVERY_MS, WANT_EVERY_MS] = [2_000, 60_000];
 
 /**
- * What retention would do with all repositories. A run stores it, and so does a look between two runs, which somebody who asks starts
- * if the last one is old: a registry whose page nobody uses does not pay for it.
+ * What retention would do with all repositories. Each run stores it. If that is old, a request starts a look between two runs, which stores
+ * it too: a registry whose page is not used does not pay for it.
  * @returns undefined if no rule deletes
  */
 export function openOutlook({ policy, opened, lookAhead, logger }: OutlookWiring): ExplanationPorts['outlook'] {
@@ -105,7 +105,7 @@ export function openOutlook({ policy, opened, lookAhead, logger }: OutlookWiring
     try {
       await refresh();
     } catch (error) {
-      logger.warn({ err: error }, 'it could not be found out what retention would delete');
+      logger.warn({ err: error }, 'what retention would delete could not be computed');
     }
     return stored.outlook;
   };

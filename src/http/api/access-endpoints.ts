@@ -53,7 +53,9 @@ export const explanation = endpoint({
   query: z.strictObject({
     who: z
       .string()
-      .describe('anonymous, a user name, robot:<name>, cert:<CN> or oidc:<issuer>:<subject>; nobody needs to exist.'),
+      .describe(
+        'anonymous, a user name, robot:<name>, cert:<CN> or oidc:<issuer>:<subject>. The identity need not exist.',
+      ),
     repository: z.string().describe('Name of the repository; it need not exist.'),
     action: z.enum(ALL_ACTIONS).optional().describe('All actions if it is absent.'),
     claims: text(

@@ -64,7 +64,7 @@ export const search = endpoint({
       digests: field.wholeNumber,
       labels: field.wholeNumber,
     }),
-    isCut: z.boolean().describe('Whether there are so many that not all were ranked.'),
+    isCut: z.boolean().describe('Whether there are more than were ranked.'),
     isComplete,
     next: field.wholeNumber.optional().describe('`after` of the next page; absent on the last one.'),
   }),

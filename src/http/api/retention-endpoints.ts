@@ -68,7 +68,7 @@ export const retentionOutlook = endpoint({
   path: '/api/v1/retention',
   summary: 'What retention takes next from all repositories, and what each rule keeps',
   description:
-    'Of the repositories that the caller may list, as it was found out at `computed`: by the last run of retention, or by a look in the background, which a request starts if the last one is older than ten minutes. Absent parts were never found out, or no rule deletes.',
+    'Of the repositories that the caller may list, as it was at `computed`: by the last run of retention, or by a look in the background, which a request starts if the last one is older than ten minutes. Absent parts were never computed, or no rule deletes.',
   params: z.strictObject({}),
   query: z.strictObject({ n: field.count(PAGE, MAX_PAGE) }),
   answer: z.strictObject({

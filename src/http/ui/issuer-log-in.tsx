@@ -38,7 +38,7 @@ export async function beginIssuerLogin({ issuer, to }: Of<'issuer-login'>, page:
       return await showLogin(page, unavailable(issuer, to));
     case 'unknown':
     case undefined:
-      throw new RegistryError('route-unknown', 'nobody logs in here with this issuer');
+      throw new RegistryError('route-unknown', 'there is no log-in with this issuer');
   }
 }
 
@@ -54,7 +54,7 @@ function baseOf({ context, ui }: PageContext): string | undefined {
 /** GET /ui/login/with/<issuer>/done: the browser comes back from the issuer. */
 export async function finishIssuerLogin({ issuer, answer }: Of<'issuer-done'>, page: PageContext): Promise<Response> {
   const { context, ui } = page;
-  if (ui.issuerLogins === undefined) throw new RegistryError('route-unknown', 'nobody logs in here with this issuer');
+  if (ui.issuerLogins === undefined) throw new RegistryError('route-unknown', 'there is no log-in with this issuer');
   const token = pendingLoginCookieOf(context.request.headers, context.isSecure);
   const finished = await ui.issuerLogins.finish(issuer, token, new URLSearchParams(answer), context.client);
   // The cookie of a log-in that goes on stays: no link of another site ends it, and the page can be loaded again.
@@ -101,7 +101,8 @@ async function welcome(
 ): Promise<Response> {
   const { context, ports, ui, viewer } = page;
   const bound = ports.tokens?.issuer.bind({ kind: 'identity', identity });
-  if (ui.logins === undefined || bound === undefined) throw new RegistryError('denied', 'nobody can log in here');
+  if (ui.logins === undefined || bound === undefined)
+    throw new RegistryError('denied', 'there is no log-in at this registry');
   const cookie = loginCookie(await ui.logins.begin(bound, name), context.isSecure);
   if (cookie === undefined) return await showLogin(page, { to, problem: TOO_MANY_CLAIMS, status: 403, cookies });
   const actor = labelOf(identity);

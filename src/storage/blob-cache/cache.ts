@@ -33,7 +33,7 @@ export interface BlobCachePorts {
 
 /** Only a blob that is pulled again within this time is cached, because most are pulled once, by one machine. */
 const REPEATED_WITHIN_MS = 24 * 3_600_000;
-/** A blob that so many clients pull is fetched even beside them. */
+/** A blob that was pulled this often is fetched even while clients pull it. */
 const WANTED_PULLS = 3;
 const MAX_TRACKED_PULLS = 10_000;
 /** Fills take CPU and bandwidth from requests. */

@@ -5,7 +5,7 @@ import { settleAll } from '../not-durable.ts';
 import type { ObjectLog } from './ports.ts';
 import type { ObjectRecord } from './wal/record.ts';
 
-/** Objects of at most so many bytes are logged together with the one that refers to them, so that no step of the log is large. */
+/** Objects of at most this many bytes are logged together with the one that refers to them, so that no step of the log is large. */
 const MAX_TOGETHER_BYTES = 1024 * 1024;
 
 type State =
