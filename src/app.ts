@@ -2,6 +2,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import type { Serving } from './serving.ts';
 import { within } from './system/within.ts';
+import { onHangUp } from './telemetry/hang-up.ts';
 import { type Logs, logsOf, openLogTargets } from './telemetry/log.ts';
 import type { ServingThread, Thread } from './threads/thread.ts';
 import { WorkerThread } from './threads/worker-thread.ts';
@@ -26,7 +27,7 @@ interface Threads {
   readonly serving: readonly ServingThread[];
 }
 
-/** Starts a node and returns once it listens. SIGTERM and SIGINT drain it and end the process. */
+/** Starts a node and returns once it listens. SIGTERM and SIGINT drain it and end the process, SIGHUP only where its terminal is gone. */
 export async function run(config: Config): Promise<void> {
   const count = threadCount(config);
   const [target, ...targets] = openLogTargets({ level: config.logLevel, format: config.logFormat }, count);
@@ -53,14 +54,19 @@ export async function run(config: Config): Promise<void> {
   await own.wire();
   await Promise.all(workers.map(({ serving }) => serving.wire()));
   const listening = Promise.withResolvers<void>();
+  let isDraining = false;
   const drainOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', drainOnce);
     process.off('SIGINT', drainOnce);
+    // A terminal that is closed, and npm too, may send SIGHUP to the same process.
+    if (isDraining) return;
+    isDraining = true;
     void listening.promise.then(() => drain(threads, config, logs, signal));
   };
   // Before the first thread listens, because clients may use its port while others do not listen yet.
   process.on('SIGTERM', drainOnce);
   process.on('SIGINT', drainOnce);
+  onHangUp(drainOnce, logs.logger);
   const port = await own.listen(config.port);
   await Promise.all(workers.map(({ serving }) => serving.listen(port)));
   listening.resolve();

@@ -8,6 +8,7 @@ import { foldForSnapshot } from './jobs/snapshot.ts';
 import type { Presence } from './operations/roster/presence.ts';
 import type { SessionStore } from './registry/sessions.ts';
 import type { ObjectStore } from './storage/driver.ts';
+import { onHangUp } from './telemetry/hang-up.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
 import { sleep } from './wiring/basics.ts';
 import { exitUnstarted } from './wiring/fixable.ts';
@@ -79,9 +80,12 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     closeWithin: CLOSE_WITHIN_MS,
   });
   const presence = opened.announce(kinds);
+  let isStopping = false;
   const stopOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', stopOnce);
     process.off('SIGINT', stopOnce);
+    if (isStopping) return;
+    isStopping = true;
     void stop(signal);
   };
   const stop = async (signal: string): Promise<void> => {
@@ -96,6 +100,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   };
   process.on('SIGTERM', stopOnce);
   process.on('SIGINT', stopOnce);
+  onHangUp(stopOnce, logger);
   logger.info({ version: packageJson.version, kinds, storage: place, store }, 'a Marina worker is running');
   logs.flush();
 }

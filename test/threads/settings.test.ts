@@ -44,6 +44,16 @@ test('a changed ACCESS_FILE is in use on all threads, and the metrics show one f
   expect(logOf(server).filter(({ msg }) => msg === 'rules were read from ACCESS_FILE')).toHaveLength(1);
 });
 
+test('SIGHUP, which makes other servers read their files again, ends nothing', async () => {
+  const server = await startServer({ THREADS: '2' });
+  server.process.kill('SIGHUP');
+  await eventually(async () => {
+    expect(server.logs()).toContain('the signal is ignored');
+  });
+  await expectSent(200, `${server.url}/v2/`);
+  expect(await server.stop()).toBe(0);
+});
+
 test(
   'every thread ends TLS with the same certificate, and with a changed one',
   async () => {
