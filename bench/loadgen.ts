@@ -35,7 +35,15 @@ export interface Target {
 }
 
 export type Order =
-  | { mode: 'fixed'; targets: readonly Target[]; connections: number; seconds?: number; requests?: number }
+  /** With `addresses` the connections go to these in turn. */
+  | {
+      mode: 'fixed';
+      targets: readonly Target[];
+      connections: number;
+      seconds?: number;
+      requests?: number;
+      addresses?: readonly string[];
+    }
   /** `rate` requests a second, however long responses take. */
   | { mode: 'fixed'; targets: readonly Target[]; connections: number; seconds: number; rate: number }
   | {

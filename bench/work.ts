@@ -33,7 +33,7 @@ export interface Context {
 }
 
 /** `one`: Marina with one thread. */
-export type SideName = 'marina' | 'distribution' | 'limit' | 'one';
+export type SideName = 'marina' | 'distribution' | 'limit' | 'one' | 'mixed';
 
 /** One side of a comparison. A run returns its rate (higher is better) and what the client measured. */
 export interface Side {

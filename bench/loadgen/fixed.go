@@ -13,8 +13,8 @@ type target struct {
 	Accept string `json:"accept"`
 	// Value of the Authorization header; empty: none.
 	Authorization string `json:"authorization"`
-	Status int    `json:"status"` // 0: 200
-	Bytes  int64  `json:"bytes"`  // of the body; -1: any
+	Status        int    `json:"status"` // 0: 200
+	Bytes         int64  `json:"bytes"`  // of the body; -1: any
 }
 
 type prepared struct {
@@ -76,9 +76,13 @@ func fixed(o order) (result, error) {
 	if o.Rate > 0 {
 		return pacedRun(o, e, shared.targets)
 	}
+	addresses := o.Addresses
+	if len(addresses) == 0 {
+		addresses = []string{o.Address}
+	}
 	for i := range o.Connections {
 		// Connections start at different targets, so that all targets are in use at any moment.
-		if err := e.add(o.Address, &fixedScript{shared: shared, current: i % len(shared.targets)}); err != nil {
+		if err := e.add(addresses[i%len(addresses)], &fixedScript{shared: shared, current: i % len(shared.targets)}); err != nil {
 			return result{}, err
 		}
 	}

@@ -18,7 +18,9 @@ type order struct {
 	Address string `json:"address"`
 
 	// fixed
-	Targets     []target `json:"targets"`
+	Targets []target `json:"targets"`
+	// Connections go to these in turn; without them, all to Address.
+	Addresses   []string `json:"addresses"`
 	Connections int      `json:"connections"`
 	Seconds     float64  `json:"seconds"`
 	Requests    int64    `json:"requests"`

@@ -47,11 +47,21 @@ async function withThreads<T>(
   }
 }
 
-/** Two clients at once, with half of the connections each, because one client has one thread. */
-async function twoClients(context: Context, addresses: readonly [string, string], target: Target): Promise<Run> {
+/**
+ * Two clients at once, with half of the connections each, because one client has one thread.
+ * @param all where each client has connections, if not only to its own address
+ */
+async function twoClients(
+  context: Context,
+  addresses: readonly [string, string],
+  target: Target,
+  all?: readonly string[],
+): Promise<Run> {
   const { loadgen, settings } = context;
   const order = { mode: 'fixed', targets: [target], connections: CONNECTIONS / 2, seconds: settings.seconds } as const;
-  const loads = await Promise.all(addresses.map((address) => loadgen.run(address, order)));
+  const loads = await Promise.all(
+    addresses.map((address) => loadgen.run(address, all === undefined ? order : { ...order, addresses: all })),
+  );
   const [first, second] = loads;
   if (first === undefined || second === undefined) throw new Error('there are two clients');
   const load: Load = { ...first, count: first.count + second.count, busy: first.busy + second.busy };
@@ -85,7 +95,14 @@ function small({ name, about, method, of }: Omit<Small, 'bar'>): Work {
           pid: [...new Set(servers.map(({ child }) => child.pid))],
           run: () => twoClients(context, [servers[0].address, servers[1].address], target),
         });
-        const sides = [side('one', [one, one]), side('marina', [many, many]), side('limit', [left, right])];
+        const both = [left.address, right.address] as const;
+        // With threads, each client has connections to both. A client that has a process for itself stays on its processor.
+        const mixed: Side = {
+          name: 'mixed',
+          pid: [left.child.pid, right.child.pid],
+          run: () => twoClients(context, both, target, both),
+        };
+        const sides = [side('one', [one, one]), side('marina', [many, many]), side('limit', [left, right]), mixed];
         const raw = await alternate(context.settings, sides);
         const title = `${about}, ${THREADS} threads`;
         const limit = { limitName: `${THREADS} processes`, limitBar: MIN_OF_PROCESSES };
@@ -95,8 +112,10 @@ function small({ name, about, method, of }: Omit<Small, 'bar'>): Work {
           single.map((run) => run.rate),
         ).median;
         const time = ratios(multi.map(perRequest), single.map(perRequest)).median;
+        const alike = { title: `${title}, each client to both`, limitName: `${THREADS} processes` };
         return [
           compare({ work, title, unit: 'requests/s', ...limit }, raw),
+          compare({ work, unit: 'requests/s', ...alike }, { ...raw, limit: raw.mixed ?? [] }),
           { work, title: `${title} over one`, unit: 'x', values: { marina: rate }, raw },
           {
             work,
