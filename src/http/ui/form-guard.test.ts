@@ -80,6 +80,9 @@ test('a log-in leads only to pages of this registry', () => {
     '/v2/',
     '/ui/\r\nSet-Cookie: a=b',
     '/ui/\\evil',
+    '/ui/../v2/',
+    '/ui/..//evil.example',
+    '/ui/a/%2e%2e/.%2E/token?scope=a',
   ])
     expect(pageOf(to)).toBe('/ui/');
 });

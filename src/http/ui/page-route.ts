@@ -313,7 +313,9 @@ const PAGE_ADDRESS = /^\/ui\/(?!\/)[\w\-./:@?=&%+~]{0,1000}$/;
 
 /** A page to go to after a log-in. Anything but an address below /ui/ is the first page, so no link leads away from here. */
 export function pageOf(text: string | null): string {
-  return text !== null && PAGE_ADDRESS.test(text) ? text : START;
+  if (text === null || !PAGE_ADDRESS.test(text)) return START;
+  // Browsers resolve `..` in an address, also percent-encoded, before they follow it.
+  return new URL(text, 'http://localhost').pathname.startsWith(START) ? text : START;
 }
 
 function get(method: string, route: PageRoute, ...others: readonly string[]): PageRoute {
