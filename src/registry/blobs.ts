@@ -157,7 +157,7 @@ export function blobUnknown(repo: RepositoryName, digest: Digest): RegistryError
 function damaged(digest: Digest): RegistryError {
   return new RegistryError(
     'content-damaged',
-    `the stored bytes of ${digest} are damaged: push it again, and run fsck`,
+    `the stored bytes of ${digest} are damaged: an operator can repair them with fsck --scrub --repair`,
     {
       digest,
     },

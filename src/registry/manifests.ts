@@ -162,7 +162,7 @@ export class Manifests {
     if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) {
       throw new RegistryError(
         'content-damaged',
-        `the stored bytes of ${digest} are damaged: push it again, and run fsck`,
+        `the stored bytes of ${digest} are damaged: an operator can repair them with fsck --scrub --repair`,
         {
           digest,
         },

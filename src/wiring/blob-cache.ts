@@ -113,7 +113,7 @@ function cacheIn(folder: CacheFolder, { config, opened, newId, logs, telemetry }
       failed: ({ digest, inc }, error) => {
         const about = { digest, inc, err: error };
         if (error instanceof WrongBytes)
-          logs.logger.error(about, 'a stored blob is damaged: push it again, and run fsck');
+          logs.logger.error(about, 'a stored blob is damaged: run fsck --scrub --repair');
         else logs.logger.warn(about, 'a blob could not be copied to this node; it is served from the store');
       },
     },

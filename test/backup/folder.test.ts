@@ -166,7 +166,7 @@ test('damage of a backup is named: everything else is restored, and the restore 
   });
 });
 
-test('with --accept-damage a store is made without what the backup lacks, and a push of the image mends it', async () => {
+test('with --accept-damage a store is made without what the backup lacks, and bytes from another repository mend it', async () => {
   const damaged = join(folder, 'accepted');
   cpSync(PLACE, damaged, { recursive: true });
   const pushed = image({ layers: [randomBlob(2_000)] });
@@ -184,7 +184,8 @@ test('with --accept-damage a store is made without what the backup lacks, and a 
   expect((await fsck(target, '--scrub')).faults).toMatchObject([{ repo: 'team/lost', digest }]);
   const other = await startServer({ ACCESS_FILE, STORAGE_PATH: target });
   await expectStatus(200, `${other.url}/v2/team/app/manifests/latest`);
-  await pushImage(other.url, 'team/lost', pushed, 'v1');
+  await pushImage(other.url, 'team/again', pushed, 'v1');
+  expect((await fsck(target, '--repair')).code).toBe(0);
   const { bytes } = await expectStatus(200, `${other.url}/v2/team/lost/blobs/${digest}`);
   expect(bytes.length).toBe(2_000);
   await other.stop();

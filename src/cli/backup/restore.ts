@@ -21,7 +21,8 @@ export interface RestoreOptions extends NameOption {
 const NOT_FINISHED =
   'Everything else was restored, but servers refuse the store until the restore has ended. Run the same command again once the place ' +
   'has the bytes, for example from another copy of it, or with --accept-damage to do without them.';
-const DONE_WITHOUT = 'Pulls of these images fail. Push them again, or delete them.';
+const DONE_WITHOUT =
+  'Pulls of these images fail. To bring one back, push it to another repository and run fsck --repair. Or delete it.';
 
 /** `backup restore <place> --to <store>` */
 export async function restore(

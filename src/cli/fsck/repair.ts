@@ -133,6 +133,9 @@ async function isGood(reader: StoreReader, digest: Digest, link: Pick<Source, 'i
   }
 }
 
+const NO_SOURCE =
+  'no other repository has undamaged bytes of this digest: docs/operations.md says under Repair how to bring them back';
+
 async function repairOne(
   broken: Broken,
   source: Source | undefined,
@@ -140,7 +143,7 @@ async function repairOne(
 ): Promise<Repair> {
   const { repo } = broken;
   const unrepaired = (message: string): Repair => ({ ...broken, outcome: 'unrepaired', message });
-  if (source === undefined) return unrepaired('no other repository has undamaged bytes of this digest: push it again');
+  if (source === undefined) return unrepaired(NO_SOURCE);
   const state = await foldIfWhole(reader, repo);
   if (state === undefined) return unrepaired('the log of its repository cannot be folded');
   try {
