@@ -59,6 +59,10 @@ export class Explanations implements RetentionView {
     this.#ports = ports;
   }
 
+  hasRule(repo: RepositoryName): boolean {
+    return this.#ports.ruleFor(repo) !== undefined;
+  }
+
   async explain(repo: RepositoryName, { text, offset, limit }: ExplainRequest, caller: Caller): Promise<Explanation> {
     const state = await this.#state(repo, caller);
     const rule = this.#ports.ruleFor(repo);

@@ -10,6 +10,8 @@ export type { ReviewedEntry, ReviewedRule } from './reviewed-rule.ts';
 
 /** Why retention keeps what a repository has. It only reads. Errors are RegistryErrors: `name-unknown`, `unavailable`, `log-broken`. */
 export interface RetentionView {
+  /** Whether a rule applies. Cheap, as it does not look at what the repository has; so it says nothing of whether there is one. */
+  hasRule(repo: RepositoryName): boolean;
   explain(repo: RepositoryName, request: ExplainRequest, caller: Caller): Promise<Explanation>;
   /** What the rule says of some tags, and of the repository as a whole. Tags that do not exist are left out. */
   review(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Review>;

@@ -21,10 +21,15 @@ export type StorageData =
       readonly report: StorageReport;
       /** Undefined until the repository is in the index. */
       readonly item: StorageReport['repositories'][number] | undefined;
-      readonly explanation: Explanation;
       /** Undefined: no rule applies. */
-      readonly rule: ReviewedRule | undefined;
+      readonly kept: Kept | undefined;
     };
+
+/** What a rule keeps, and why. */
+export interface Kept {
+  readonly rule: ReviewedRule;
+  readonly explanation: Explanation;
+}
 
 /** In the page, and in what its script draws. */
 const DRAWN = { repositories: 40, parts: 12 };
@@ -39,7 +44,9 @@ const UPCOMING = 20;
 /** The beginning of a digest, which the search understands. */
 const DIGEST_CHARACTERS = 'sha256:'.length + 16;
 
-type StorageSources = Pick<Sources, 'overview' | 'retention' | 'policy'>;
+interface StorageSources extends Pick<Sources, 'retention' | 'policy'> {
+  readonly overview: Pick<Sources['overview'], 'storage' | 'totals'>;
+}
 
 /** What takes the space, in all repositories that the visitor may list or in one of them. */
 export async function loadStorage(
@@ -56,13 +63,24 @@ export async function loadStorage(
     ]);
     return { kind: 'all', report, map: storageMapOf(report), totals, outlook };
   }
-  const [report, explanation, { rule }] = await Promise.all([
-    overview.storage({ repo, repositories: 1, parts: PARTS }, caller),
-    retention.explain(repo, { text: '', offset: 0, limit: FATES }, caller),
-    retention.review(repo, [], caller),
-  ]);
+  const report = await overview.storage({ repo, repositories: 1, parts: PARTS }, caller);
   const [item] = report.repositories;
-  return { kind: 'repository', repo, report, item, explanation, rule };
+  // Without a rule nothing is explained, so the log, which may be long, is not read. If the index has it, the repository exists.
+  const kept = item === undefined || retention.hasRule(repo) ? await keptIn(repo, caller, retention) : undefined;
+  return { kind: 'repository', repo, report, item, kept };
+}
+
+/** @throws RegistryError `name-unknown` if the visitor may not see it, too */
+async function keptIn(
+  repo: RepositoryName,
+  caller: Caller,
+  retention: StorageSources['retention'],
+): Promise<Kept | undefined> {
+  const [{ rule }, explanation] = await Promise.all([
+    retention.review(repo, [], caller),
+    retention.explain(repo, { text: '', offset: 0, limit: FATES }, caller),
+  ]);
+  return rule === undefined ? undefined : { rule, explanation };
 }
 
 /** With more parts than the page itself draws. Empty for visitors who may not list repositories. */

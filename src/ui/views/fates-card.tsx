@@ -1,15 +1,16 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { Explanation, Goes, ReviewedRule, TagFate } from '../../retention/interface.ts';
+import type { Goes, ReviewedRule, TagFate } from '../../retention/interface.ts';
 import { manifestAddress } from '../addresses.ts';
 import { Badge, Card, Empty } from '../components/basics.tsx';
 import { GoesBadge, RunDeletes } from '../components/retention-fate.tsx';
 import { TableHead } from '../components/table-head.tsx';
 import { cut, formatNumber } from '../format.ts';
+import type { Kept } from '../load/load-storage.ts';
 import { entryText } from '../models/retention-text.ts';
 
 interface FatesProps {
-  readonly explanation: Explanation;
-  readonly rule: ReviewedRule | undefined;
+  /** Undefined: no rule applies. */
+  readonly kept: Kept | undefined;
   readonly repo: RepositoryName;
   readonly now: number;
 }
@@ -17,9 +18,8 @@ interface FatesProps {
 const MAX_NAME = 60;
 
 /** Why each tag is kept, or that it goes; those that go first come first. */
-export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
-  const { tags, count, going, manifestCount, bytes } = explanation;
-  if (rule === undefined) {
+export function FatesCard({ kept, repo, now }: FatesProps) {
+  if (kept === undefined) {
     return (
       <Card title="Kept or gone" icon="hourglass">
         <Empty icon="shield" title="Nothing goes by itself">
@@ -28,6 +28,8 @@ export function FatesCard({ explanation, rule, repo, now }: FatesProps) {
       </Card>
     );
   }
+  const { rule, explanation } = kept;
+  const { tags, count, going, manifestCount, bytes } = explanation;
   return (
     <Card title="Kept or gone" icon="hourglass" aside={<Badge>{cut(rule.name, MAX_NAME)}</Badge>}>
       {tags.length === 0 ? (

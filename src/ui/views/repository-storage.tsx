@@ -15,7 +15,7 @@ type One = Extract<StorageData, { readonly kind: 'repository' }>;
 
 /** What one repository takes, and what its rule keeps and why. */
 export function RepositoryStorage({ data, viewer }: { readonly data: One; readonly viewer: Viewer }) {
-  const { repo, report, item, explanation, rule } = data;
+  const { repo, report, item, kept } = data;
   const { now } = viewer;
   return (
     <>
@@ -44,7 +44,7 @@ export function RepositoryStorage({ data, viewer }: { readonly data: One; readon
       )}
       <div class="columns">
         <div class="column-main">
-          <FatesCard explanation={explanation} rule={rule} repo={repo} now={now} />
+          <FatesCard kept={kept} repo={repo} now={now} />
           <Unused report={report} now={now} />
         </div>
         <div class="column-side">{item !== undefined && <Parts item={item} />}</div>
