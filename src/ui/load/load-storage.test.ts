@@ -21,7 +21,7 @@ async function load(report: StorageReport, folded: () => void) {
       folded();
       throw new RegistryError('name-unknown', 'there is no repository');
     },
-    pulls: async () => () => () => undefined,
+    pulls: async () => () => () => 0,
     yieldToRequests: async () => {},
     now: Date.now,
   });
