@@ -61,7 +61,7 @@ export class RestoreIncomplete extends Error {
   readonly count: number;
 
   constructor(damages: readonly Damage[], count: number) {
-    super(`${count} blobs or manifests are missing or damaged in the backup`);
+    super(`blobs and manifests that are missing or damaged in the backup (${count})`);
     this.damages = damages;
     this.count = count;
   }
@@ -75,7 +75,7 @@ export class MomentIncomplete extends Error {
   readonly count: number;
 
   constructor(damages: readonly Damage[], count: number) {
-    super(`${count} blobs or manifests of that moment are not in the backups`);
+    super(`blobs and manifests of that moment that are not in the backups (${count})`);
     this.damages = damages;
     this.count = count;
   }

@@ -109,7 +109,7 @@ function done(action: Action): string {
     case 'resume':
       return 'is resumed';
     case 'replay':
-      return `is delivered again since ${printable(action.since)}`;
+      return `gets the changes since ${printable(action.since)}`;
     default:
       return unreachable(action);
   }

@@ -56,7 +56,7 @@ export async function restore(
       if (json === true) return EXIT.negative;
       const { damages, lacking } = report;
       await showDamages(
-        { damages, count: lacking, message: `${lacking} blobs or manifests were left out` },
+        { damages, count: lacking, message: `blobs and manifests that were left out (${lacking})` },
         false,
         output,
       );
