@@ -8,18 +8,10 @@ import type { Reference, Registry } from '../registry/interface.ts';
 import { type Attachment, attachmentsOf, isBuildAttestation } from './attachments.ts';
 import { chartOf } from './chart.ts';
 import { compareSides, imageFor, type Read, type ReadSide } from './compared.ts';
-import { Contents, ifPresent } from './contents.ts';
-import {
-  CHART_VALUES,
-  type DocumentFacts,
-  JSON_DOCUMENT,
-  parserFor,
-  README,
-  tooLong,
-  withAnnotations,
-} from './documents.ts';
+import { Contents } from './contents.ts';
+import { CHART_VALUES, type DocumentFacts, README } from './documents.ts';
 import { flatFactsOf } from './flat-facts.ts';
-import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, platformOf, totalOf } from './image.ts';
+import { configOf, historyOf, layersOf, type ManifestParts, platformOf, totalOf } from './image.ts';
 import type {
   Attached,
   Badges,
@@ -36,9 +28,9 @@ import type {
   Sbom,
 } from './interface.ts';
 import { type LocatePorts, locate } from './locate.ts';
-import { contentKindOf, HELM_CONFIG, HELM_CONTENT, MARKDOWN } from './media-types.ts';
+import { ManifestReader, NO_DOCUMENTS } from './manifest-reader.ts';
+import { HELM_CONFIG, HELM_CONTENT, MARKDOWN } from './media-types.ts';
 import { comparePackages, packagesOf } from './packages.ts';
-import { parsePartialJson } from './partial-json.ts';
 import { descriptionIn, readmeIn } from './readme.ts';
 import { fieldsOf } from './untrusted.ts';
 
@@ -53,8 +45,6 @@ export interface InspectorPorts extends Pick<LocatePorts, 'history' | 'names'> {
 
 /** What is attached is read for so long, in milliseconds; the rest is only listed. */
 const READ_ATTACHED_MS = 5_000;
-/** Layers of one attached manifest that are read. */
-const MAX_DOCUMENTS = 20;
 /** Manifests of an index whose size is looked up. */
 const MAX_PLATFORMS = 100;
 /** Packages of one bill of materials that are part of the details. */
@@ -64,21 +54,23 @@ const MAX_SHOWN_PACKAGES = 1_000;
 export class Inspector implements Inspection {
   readonly #ports: InspectorPorts;
   readonly #contents: Contents<DocumentFacts>;
+  readonly #reader: ManifestReader;
 
   constructor(ports: InspectorPorts) {
     this.#ports = ports;
     this.#contents = new Contents(ports.registry, ports.memory);
+    this.#reader = new ManifestReader(ports.registry, this.#contents);
   }
 
   async manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestDetails> {
-    const read = await this.#read(repo, reference, caller);
+    const read = await this.#reader.read(repo, reference, caller);
     const { descriptor, json, parts, kind } = read;
     const omitted: string[] = [];
     if (parts.left > 0) omitted.push(`${parts.left} more layers and manifests are not shown`);
-    const config = await this.#config(repo, parts, caller, omitted);
+    const config = await this.#reader.config(repo, parts, caller, omitted);
     const history = historyOf(parts.layers, config);
     const platforms = await this.#platforms(repo, parts, caller, omitted);
-    const own = kind === 'image' || kind === 'index' ? NO_DOCUMENTS : await this.#documents(repo, read, caller);
+    const own = kind === 'image' || kind === 'index' ? NO_DOCUMENTS : await this.#reader.documents(repo, read, caller);
     omitted.push(...own.omitted);
     const attached = await this.#attached(repo, read, caller, omitted);
     const annotations = fieldsOf(fieldsOf(json).annotations);
@@ -108,9 +100,9 @@ export class Inspector implements Inspection {
   }
 
   async summary(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestSummary> {
-    const { descriptor, parts, kind } = await this.#read(repo, reference, caller);
+    const { descriptor, parts, kind } = await this.#reader.read(repo, reference, caller);
     const images = await this.#platforms(repo, parts, caller, []);
-    const config = kind === 'image' ? await this.#config(repo, parts, caller, []) : undefined;
+    const config = kind === 'image' ? await this.#reader.config(repo, parts, caller, []) : undefined;
     const own = platformOf(fieldsOf(config));
     const platforms = images.flatMap(({ platform }) => platform ?? []);
     return {
@@ -121,7 +113,7 @@ export class Inspector implements Inspection {
   }
 
   async packages(repo: RepositoryName, reference: Reference, caller: Caller): Promise<PackageList> {
-    const sboms = await this.#sboms(repo, await this.#read(repo, reference, caller), caller);
+    const sboms = await this.#sboms(repo, await this.#reader.read(repo, reference, caller), caller);
     return { packages: packagesOf(sboms), sboms: sboms.length, isCut: sboms.some(({ isCut }) => isCut) };
   }
 
@@ -142,35 +134,17 @@ export class Inspector implements Inspection {
   /** A manifest that is compared; of an index, the image for the platform if one is chosen. */
   async #side(address: ManifestAddress, platform: string | undefined, caller: Caller): Promise<ReadSide> {
     const { repo, reference } = await locate(address, caller, this.#ports);
-    const whole = await this.#read(repo, reference, caller);
+    const whole = await this.#reader.read(repo, reference, caller);
     const isChosen = platform !== undefined && whole.kind === 'index';
     const read = isChosen ? await this.#imageOf(repo, whole, platform, caller) : whole;
-    const config = await this.#config(repo, read.parts, caller, []);
+    const config = await this.#reader.config(repo, read.parts, caller, []);
     return { repo, read, index: isChosen ? whole : undefined, config };
   }
 
   async #imageOf(repo: RepositoryName, { descriptor, parts }: Read, platform: string, caller: Caller): Promise<Read> {
     const digest = parseDigest(imageFor(parts, platform)?.digest ?? '');
-    if (digest !== undefined) return await this.#read(repo, { kind: 'digest', digest }, caller);
+    if (digest !== undefined) return await this.#reader.read(repo, { kind: 'digest', digest }, caller);
     throw new RegistryError('manifest-unknown', `${descriptor.digest} of ${repo} has no image for ${platform}`);
-  }
-
-  async #read(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Read> {
-    const { descriptor, bytes } = await this.#ports.registry.getManifest(repo, reference, caller);
-    const json = parsePartialJson(bytes, false)?.value;
-    const parts = partsOf(json);
-    const { mediaType, artifactType } = descriptor;
-    return { descriptor, json, parts, kind: contentKindOf({ mediaType, artifactType, ...parts }) };
-  }
-
-  /** The config as JSON. */
-  async #config(repo: RepositoryName, { config }: ManifestParts, caller: Caller, omitted: string[]): Promise<unknown> {
-    const digest = config === undefined ? undefined : parseDigest(config.digest);
-    if (config === undefined || digest === undefined || !/json$/.test(config.mediaType)) return undefined;
-    const facts = await this.#contents.facts(repo, digest, JSON_DOCUMENT, caller);
-    if (facts === undefined) omitted.push('the config is not in this repository');
-    else if (facts.omitted.length > 0) omitted.push(tooLong('the config', config.size));
-    return facts?.json;
   }
 
   /** @returns undefined for what is no Helm chart */
@@ -199,17 +173,11 @@ export class Inspector implements Inspection {
       omitted.push(`the sizes of ${listed.length - MAX_PLATFORMS} manifests are not shown`);
     const described: PlatformDetails[] = [];
     for (const [index, { digest, mediaType, platform, annotations }] of listed.entries()) {
-      const found = index < MAX_PLATFORMS ? await this.#find(repo, digest, caller) : undefined;
+      const found = index < MAX_PLATFORMS ? await this.#reader.find(repo, digest, caller) : undefined;
       const total = found === undefined ? undefined : found.descriptor.size + totalOf(found.parts);
       described.push({ digest, mediaType, platform, total, annotations });
     }
     return described;
-  }
-
-  async #find(repo: RepositoryName, digest: string, caller: Caller): Promise<Read | undefined> {
-    const parsed = parseDigest(digest);
-    if (parsed === undefined) return undefined;
-    return await ifPresent(() => this.#read(repo, { kind: 'digest', digest: parsed }, caller));
   }
 
   /** The labels of the config; of an index, those of its first image. */
@@ -220,8 +188,8 @@ export class Inspector implements Inspection {
     caller: Caller,
   ): Promise<Fields> {
     const present = platforms.find(({ total }) => total !== undefined);
-    const first = present === undefined ? undefined : await this.#find(repo, present.digest, caller);
-    const used = first === undefined ? config : await this.#config(repo, first.parts, caller, []);
+    const first = present === undefined ? undefined : await this.#reader.find(repo, present.digest, caller);
+    const used = first === undefined ? config : await this.#reader.config(repo, first.parts, caller, []);
     return fieldsOf(fieldsOf(fieldsOf(used).config).Labels);
   }
 
@@ -233,7 +201,7 @@ export class Inspector implements Inspection {
     const until = now() + READ_ATTACHED_MS;
     const described: Attached[] = [];
     for (const each of attached) {
-      const found = await this.#find(repo, each.digest, caller);
+      const found = await this.#reader.find(repo, each.digest, caller);
       if (found !== undefined) described.push(await this.#describe(repo, each, found, now() < until, caller));
     }
     return described;
@@ -248,7 +216,7 @@ export class Inspector implements Inspection {
   ): Promise<Attached> {
     const { descriptor, parts, kind } = read;
     const { omitted, ...documents } = inTime
-      ? await this.#documents(repo, read, caller)
+      ? await this.#reader.documents(repo, read, caller)
       : { ...NO_DOCUMENTS, omitted: ['it was not read, because there is too much to read'] };
     return {
       digest,
@@ -265,40 +233,13 @@ export class Inspector implements Inspection {
     };
   }
 
-  /** What the layers of a signature, attestation or bill of materials say. */
-  async #documents(
-    repo: RepositoryName,
-    { parts, descriptor }: Read,
-    caller: Caller,
-  ): Promise<Documents & { readonly omitted: readonly string[] }> {
-    const found = [];
-    for (const layer of parts.layers.slice(0, MAX_DOCUMENTS)) {
-      const facts = await this.#layerFacts(repo, layer, descriptor.artifactType, caller);
-      if (facts !== undefined) found.push(facts);
-    }
-    return {
-      signatures: found.flatMap(({ signatures }) => signatures),
-      sboms: found.flatMap(({ sboms }) => sboms),
-      attestations: found.flatMap(({ attestations }) => attestations),
-      omitted: found.flatMap(({ omitted }) => omitted),
-    };
-  }
-
-  async #layerFacts(repo: RepositoryName, layer: Part, artifactType: string | undefined, caller: Caller) {
-    const digest = parseDigest(layer.digest);
-    const parser = parserFor(layer, artifactType);
-    if (digest === undefined || parser === undefined) return undefined;
-    const facts = await this.#contents.facts(repo, digest, parser, caller);
-    return facts === undefined ? undefined : withAnnotations(facts, layer.mediaType, layer.annotations);
-  }
-
   async #attachedReadme(
     repo: RepositoryName,
     attached: readonly Attached[],
     caller: Caller,
   ): Promise<Readme | undefined> {
     const referrer = attached.find(({ artifactType, via }) => artifactType === MARKDOWN && via === 'subject');
-    const found = referrer === undefined ? undefined : await this.#find(repo, referrer.digest, caller);
+    const found = referrer === undefined ? undefined : await this.#reader.find(repo, referrer.digest, caller);
     const digest = parseDigest(found?.parts.layers[0]?.digest ?? '');
     const facts = digest === undefined ? undefined : await this.#contents.facts(repo, digest, README, caller);
     if (facts?.text === undefined) return undefined;
@@ -315,18 +256,11 @@ export class Inspector implements Inspection {
 
   /** All bills of materials that belong to a manifest. */
   async #sboms(repo: RepositoryName, read: Read, caller: Caller): Promise<Sbom[]> {
-    const own = await this.#documents(repo, read, caller);
+    const own = await this.#reader.documents(repo, read, caller);
     const attached = await this.#attached(repo, read, caller, []);
     return [own, ...attached.map(({ documents }) => documents)].flatMap(({ sboms }) => sboms);
   }
 }
-
-const NO_DOCUMENTS: Documents & { readonly omitted: readonly string[] } = {
-  signatures: [],
-  sboms: [],
-  attestations: [],
-  omitted: [],
-};
 
 /** What the manifests of an index need beyond their own bytes, which the index names. */
 function addedBy(platforms: readonly PlatformDetails[], { manifests }: ManifestParts): number {
