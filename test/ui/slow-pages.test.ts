@@ -11,6 +11,8 @@ setDefaultTimeout(120_000);
 /** A page arrives in so many pieces, and the browser could paint after each. */
 const PIECES = 12;
 const BETWEEN_PIECES_MS = 50;
+/** The style sheet arrives after elements that it is for. */
+const STYLE_MS = 300;
 const TAGS = ['v1', 'v2', 'a-tag-whose-name-makes-its-column-wider'];
 const REPOSITORY = '/ui/repositories/team/app';
 
@@ -45,7 +47,9 @@ async function slowly({ url }: Request): Promise<Response> {
   const answer = await fetch(`${server.url}${pathname}${search}`, {
     headers: { 'accept-encoding': 'identity', accept: 'text/html' },
   });
-  if (answer.headers.get('content-type')?.startsWith('text/html') !== true) return answer;
+  const type = answer.headers.get('content-type');
+  if (type?.startsWith('text/css') === true) await Bun.sleep(STYLE_MS);
+  if (type?.startsWith('text/html') !== true) return answer;
   const html = await answer.bytes();
   const size = Math.ceil(html.length / PIECES);
   const pieces = async function* () {
@@ -59,30 +63,32 @@ async function slowly({ url }: Request): Promise<Response> {
   return new Response(pieces(), { status: answer.status, headers });
 }
 
-/** How far the parts of a page have moved since it was opened, as browsers count it, with the parts that did. */
-interface Shifts {
+/** How far the parts of a page have moved since it was opened, as browsers count it, with the parts that did, and whether colors have changed. */
+interface Unrest {
   readonly sum: number;
   readonly parts: readonly string[];
+  readonly transitions: number;
 }
 
 const OBSERVE = `
-  window.shifts = { sum: 0, parts: [] };
+  window.unrest = { sum: 0, parts: [], transitions: 0 };
+  addEventListener('transitionrun', () => { unrest.transitions++; });
   new PerformanceObserver((list) => {
     for (const { value, sources } of list.getEntries()) {
-      shifts.sum += value;
-      for (const { node } of sources) shifts.parts.push(node?.outerHTML?.slice(0, 80) ?? node?.nodeName ?? '');
+      unrest.sum += value;
+      for (const { node } of sources) unrest.parts.push(node?.outerHTML?.slice(0, 80) ?? node?.nodeName ?? '');
     }
   }).observe({ type: 'layout-shift', buffered: true });`;
 
 /** Entries come after the next frame. */
-const SHIFTS = 'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(shifts), 200)))';
+const UNREST = 'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(unrest), 200)))';
 
-async function shiftsOf(path: string, width: number): Promise<Shifts> {
+async function unrestOf(path: string, width: number): Promise<Unrest> {
   const page = await browser.newPage({ viewport: { width, height: 900 } });
   try {
     await page.addInitScript(OBSERVE);
     await page.goto(new URL(path, slow.url).href);
-    return await page.evaluate<Shifts>(SHIFTS);
+    return await page.evaluate<Unrest>(UNREST);
   } finally {
     await page.close();
   }
@@ -99,6 +105,6 @@ test.each([
   [`${REPOSITORY}/-/timeline`, 320],
   ['/ui/changes', 1440],
   ['/ui/operations', 320],
-] as const)('nothing jumps while %s, %d pixels wide, arrives slowly', async (path, width) => {
-  expect(await shiftsOf(path, width)).toEqual({ sum: 0, parts: [] });
+] as const)('nothing jumps or fades while %s, %d pixels wide, arrives slowly', async (path, width) => {
+  expect(await unrestOf(path, width)).toEqual({ sum: 0, parts: [], transitions: 0 });
 });
