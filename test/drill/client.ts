@@ -77,10 +77,11 @@ export class Client {
   async pull(path: string, node?: number): Promise<Reply | undefined> {
     const { figures } = this.world;
     const kills = this.#stack.kills;
+    // It may be up again when the refusal is looked at.
+    const wasUp = node === undefined || this.#stack.isUp(node);
     figures.pulls++;
     const reply = await this.send('GET', path, node === undefined ? {} : { node });
-    const isKilled = this.#stack.kills !== kills || (node !== undefined && !this.#stack.isUp(node));
-    if (reply === undefined && this.world.drill.pullsGoOn && !isKilled) {
+    if (reply === undefined && this.world.drill.pullsGoOn && wasUp && this.#stack.kills === kills) {
       const at = node === undefined ? 'the balancer' : `node ${node + 1}`;
       figures.violate('pulls failed', `${path} at ${at}, ${new Date().toISOString()}: ${this.#failure}`);
     }
