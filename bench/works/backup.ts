@@ -11,7 +11,7 @@ import { ratios, spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';
 
 const MAX_RATIO = { first: 1.3, second: 0.05, p99: 1.5 };
-/** A backup gives itself this priority. */
+/** A backup gives itself this priority, and keeps to one processor. */
 const POLITE = ['nice', '-n', '19'];
 const REPOSITORIES = 200;
 const LAYERS = 2;

@@ -13,7 +13,7 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
 import { StoreInUse } from '../storage/prepare.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
-import { lowerPriority } from '../system/priority.ts';
+import { giveWay } from '../system/give-way.ts';
 import { idFactory, sleep } from './basics.ts';
 import type { OpenedStore } from './store.ts';
 import { requireStoreOwner } from './store-owner.ts';
@@ -81,7 +81,7 @@ function s3Ports(): S3Ports {
 export async function openBackupDesk(config: Config, place: string): Promise<BackupDesk> {
   requireStoreOwner(config);
   // Requests come first.
-  lowerPriority();
+  giveWay();
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
   if (!isAlone) {
     const opened = await openWritable(config, true);
