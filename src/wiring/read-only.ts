@@ -124,7 +124,7 @@ export function retainWhileWritable<Progress>(run: Job<Progress>, writes: WriteS
   );
 }
 
-/** It writes what it has found out. */
+/** It writes its result. */
 export function lookAheadWhileWritable(
   run: (signal: AbortSignal) => Promise<void>,
   writes: Pick<WriteSwitch, 'state'>,

@@ -112,7 +112,7 @@ test('retention explains why it keeps a tag, and until when', async () => {
   expect((await get<Explained>(RETENTION, '/api/v1/repositories/brand/new/retention')).rule).toBeUndefined();
 });
 
-test('what goes next from all repositories is found out in the background when somebody asks', async () => {
+test('what goes next from all repositories is worked out in the background when somebody asks', async () => {
   interface Outlook {
     readonly hasRules: boolean;
     readonly computed?: string;

@@ -32,7 +32,7 @@ export interface ManifestData {
 /** Changes of the repository that are searched for those of a tag, and how many of these are shown. */
 const SEARCHED_CHANGES = 500;
 const MAX_CHANGES = 50;
-/** Layers and manifests of which it is found out who has them, and repositories that are named of each. */
+/** Layers and manifests for which the page says who else has them, and repositories that it names for each. */
 const [MAX_PARTS, MAX_SHARERS] = [300, 3];
 /** Tags whose fate is looked up. */
 const MAX_TAGS = 50;

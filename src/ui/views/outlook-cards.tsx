@@ -30,10 +30,10 @@ export function OutlookCard({ outlook, now }: OutlookProps) {
     case 'not-yet':
       return (
         <Card title="Retention takes next" icon="hourglass">
-          <Empty icon="clock" title="Not found out yet">
+          <Empty icon="clock" title="Not known yet">
             <p>
-              What the rules do with all repositories is found out in the background while the registry accepts writes.
-              Load this page again in a moment.
+              Marina works out in the background what the rules keep and delete in all repositories, as long as it
+              accepts writes. Load this page again in a moment.
             </p>
           </Empty>
         </Card>
