@@ -2,7 +2,7 @@
 // only in temporary folders. Tests may stop, flush or load them without affecting other tests.
 import { join } from 'node:path';
 import { run, tools } from './command.ts';
-import { freePort, temporaryFolder } from './server.ts';
+import { freePort, takePort, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
 const READY_WITHIN_MS = 240_000;
@@ -187,7 +187,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   // The cluster bus of each listens on its port + 10000.
   const start = async (): Promise<RedisServer> => {
     let port = freePort();
-    while (port > 55_000) port = freePort();
+    while (!takePort(port + 10_000)) port = freePort();
     return await startRedis({
       port,
       settings: [

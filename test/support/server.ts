@@ -13,6 +13,11 @@ const READY_WITHIN_MS = 240_000;
 // The server gives requests in flight 25 s to end; a shutdown that takes longer than this hangs.
 const STOP_WITHIN_MS = 120_000;
 const REMOVED_WITHIN_MS = 5_000;
+/**
+ * Below the ports that Linux gives to connections, and to servers that name none. Any process may be given one of those between
+ * freePort and the server's own listen, or while a server that was killed is not there.
+ */
+const PORTS = { first: 11_000, last: 32_000 } as const;
 /** TEST_THREADS=4 runs any test with servers of four threads, unless the test itself says how many. */
 export const OF_THIS_RUN: Readonly<Record<string, string>> =
   process.env.TEST_THREADS === undefined ? {} : { THREADS: process.env.TEST_THREADS };
@@ -72,10 +77,23 @@ export async function cleanUp(): Promise<void> {
 /** A port that was free a moment ago, and that no other test of this run has been given. */
 export function freePort(): number {
   for (;;) {
-    const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-    const { port } = listener;
-    listener.stop(true);
-    if (reserve(port)) return port;
+    const port = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first + 1));
+    if (takePort(port)) return port;
+  }
+}
+
+/** @returns false if freePort would not give this one */
+export function takePort(port: number): boolean {
+  return port >= PORTS.first && port <= PORTS.last && isFree(port) && reserve(port);
+}
+
+function isFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } }).stop(true);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EADDRINUSE') return false;
+    throw error;
   }
 }
 
