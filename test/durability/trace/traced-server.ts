@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SETTINGS } from '../../../src/config.ts';
 import { tools } from '../../support/command.ts';
-import { OF_THIS_RUN, projectRoot, temporaryFolder } from '../../support/server.ts';
+import { freePort, OF_THIS_RUN, projectRoot, temporaryFolder } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
 import { TRACED } from './strace.ts';
 
-const READY_WITHIN_MS = 60_000;
-const STOP_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
+const STOP_WITHIN_MS = 120_000;
 /** Enough for a request's line. */
 const TEXT_BYTES = 300;
 
@@ -50,10 +50,13 @@ export function startWithFailingSync(
   return startUnder(options, dataPath, settings);
 }
 
-/** The same for each sync of the whole file system. */
+/** The same for each sync of the whole file system after the first. */
 export function startWithFailingFileSystem(dataPath: string): Promise<TracedServer> {
   // With several threads the server would not start.
-  return startUnder(['-e', 'trace=syncfs', '-e', 'inject=syncfs:error=EIO'], dataPath, { ...AHEAD, THREADS: '1' });
+  return startUnder(['-e', 'trace=syncfs', '-e', 'inject=syncfs:error=EIO:when=2+'], dataPath, {
+    ...AHEAD,
+    THREADS: '1',
+  });
 }
 
 async function startUnder(
@@ -65,9 +68,7 @@ async function startUnder(
   const folder = temporaryFolder('trace');
   const dataPath = existing ?? join(folder, 'made', 'data');
   const tracePath = join(folder, 'trace');
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  const port = String(listener.port);
-  listener.stop(true);
+  const port = String(freePort());
   const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
   // -D: strace runs as a separate process, so that this subprocess is the server itself.
   const subprocess = Bun.spawn([strace, '-D', '-f', '-yy', ...options, '-o', tracePath, bun, 'src/main.ts'], {
