@@ -52,14 +52,14 @@ function sizeOf(dataPath: string): number {
     .reduce((sum, each) => sum + statSync(join(each.parentPath, each.name)).size, 0);
 }
 
-/** Pushes again if a busy machine took longer than the grace: the first blobs may be garbage when the manifest arrives. */
+/** Pushes again if a busy machine took longer than blobs are sure to be kept for: the first may be gone when the manifest arrives. */
 async function pushWithinGrace(url: string, repo: string, pushed: Image, tag: string): Promise<void> {
   for (;;) {
     const begun = performance.now();
     try {
       return await pushImage(url, repo, pushed, tag);
     } catch (error) {
-      if (performance.now() - begun < GRACE_MS) throw error;
+      if (performance.now() - begun < GRACE_MS / 2) throw error;
     }
   }
 }
