@@ -82,9 +82,9 @@ export async function startDistribution(storage: string, more = ''): Promise<Dis
   }
 }
 
-async function isReady(url: string, { exitCode }: Bun.Subprocess): Promise<boolean> {
+async function isReady(url: string, subprocess: Bun.Subprocess): Promise<boolean> {
   const deadline = Date.now() + READY_WITHIN_MS;
-  while (Date.now() < deadline && exitCode === null) {
+  while (Date.now() < deadline && subprocess.exitCode === null) {
     try {
       const response = await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(2_000) });
       await response.arrayBuffer();
@@ -92,8 +92,8 @@ async function isReady(url: string, { exitCode }: Bun.Subprocess): Promise<boole
       if (response.ok || response.status === 401) return true;
     } catch {
       // It does not listen yet.
-      await Bun.sleep(20);
     }
+    await Bun.sleep(20);
   }
   return false;
 }

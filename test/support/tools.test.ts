@@ -79,10 +79,10 @@ test('SIGTERM ends the jobs that fetch tools and removes their partial results',
   const folder = temporaryFolder('stopped');
   const script = `
     source ${library}; cd ${folder}
-    job() { mkdir half-built; tools_leftovers+=(${folder}/half-built); sleep 300; }
+    job() { mkdir half-built; tools_leftovers+=(${folder}/half-built); touch begun; sleep 300; }
     tools_side_by_side job`;
   const fetching = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], { stdin: 'ignore' });
-  await eventually(() => expect(existsSync(join(folder, 'half-built'))).toBe(true));
+  await eventually(() => expect(existsSync(join(folder, 'begun'))).toBe(true));
   fetching.kill('SIGTERM');
   expect(await fetching.exited).toBe(143);
   await eventually(() => expect(existsSync(join(folder, 'half-built'))).toBe(false));
