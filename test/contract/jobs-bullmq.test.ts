@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { prefixOf } from '../../src/jobs/bullmq/connection.ts';
+import type { BullQueuePorts } from '../../src/jobs/bullmq/queue.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import type { JobRun } from '../../src/jobs/queue.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -53,7 +54,7 @@ const addresses = {
 for (const [name, url] of Object.entries(addresses)) {
   jobsContract(`on ${name}`, async (under) => {
     const store = nextStore();
-    const { queue, troubles } = openBullQueue(url(), store, { answerWithin: 10_000 });
+    const { queue, troubles } = openBullQueue(url(), store);
     const workers = openBullWorkers(url(), store, { ...under, onError: (error) => troubles.push(error) });
     const stop = async () => {
       await workers.close();
@@ -64,8 +65,9 @@ for (const [name, url] of Object.entries(addresses)) {
   });
 }
 
-function openQueue(url = redis.url, store = nextStore()) {
-  const opened = openBullQueue(url, store);
+function openQueue(url = redis.url, ports: Partial<BullQueuePorts> = {}) {
+  const store = nextStore();
+  const opened = openBullQueue(url, store, ports);
   closing.push(() => opened.queue.close());
   return { ...opened, store };
 }
@@ -175,7 +177,7 @@ describe('when Redis', () => {
 
   test('is down, no call waits for long, and everything continues once it is back, empty', async () => {
     const server = await startRedis();
-    const { queue, store, troubles } = openQueue(server.url);
+    const { queue, store, troubles } = openHurried(server.url);
     const { runs } = openWorker(store, server.url);
     await queue.schedule('expire-uploads', 300);
     await eventually(() => expect(runs.length).toBeGreaterThanOrEqual(1));
@@ -192,7 +194,7 @@ describe('when Redis', () => {
       const since = new Set(runs.slice(length).map(({ kind }) => kind));
       expect([...since].sort()).toEqual(['expire-uploads', 'reap-multiparts']);
     });
-    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    await eventually(async () => expect(await queue.enqueue(snapshotOf('a'))).toBe(true));
     await eventually(() =>
       expect(runs).toContainEqual(expect.objectContaining({ key: 'snapshot:a', outcome: 'done' })),
     );
@@ -200,7 +202,7 @@ describe('when Redis', () => {
 
   test('hangs, neither a call nor closing waits for long', async () => {
     const server = await startRedis();
-    const { queue, store } = openBullQueueOn(server);
+    const { queue, store } = openHurried(server.url);
     const { workers } = openWorker(store, server.url);
     await eventually(async () => expect(await queue.enqueue(snapshotOf('a'))).toBe(true));
     server.freeze();
@@ -219,7 +221,7 @@ describe('when Redis', () => {
   });
 
   test('has never been reachable, a queue still opens, and closes', async () => {
-    const { queue } = openBullQueueOn({ url: `redis://127.0.0.1:${freePort()}` });
+    const { queue } = openHurried(`redis://127.0.0.1:${freePort()}`);
     await queue.schedule('expire-uploads', 300);
     expect(await queue.enqueue(snapshotOf('a'))).toBe(false);
     const { workers } = openWorker(nextStore(), `redis://127.0.0.1:${freePort()}`);
@@ -227,7 +229,8 @@ describe('when Redis', () => {
     expect(await queue.enqueue(snapshotOf('a'))).toBe(false);
   });
 
-  function openBullQueueOn({ url }: { readonly url: string }) {
-    return openQueue(url);
+  /** For a Redis that does not answer. */
+  function openHurried(url: string) {
+    return openQueue(url, { answerWithin: 1_000 });
   }
 });

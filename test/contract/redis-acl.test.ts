@@ -88,7 +88,7 @@ async function expectRoster({ redis }: OpenNode): Promise<void> {
 
 async function expectJobs(url: string): Promise<void> {
   const ran: string[] = [];
-  const { queue, troubles } = openBullQueue(url, world.store, { answerWithin: 10_000 });
+  const { queue, troubles } = openBullQueue(url, world.store);
   closing.push(() => queue.close());
   const workers = openBullWorkers(url, world.store, {
     run: async ({ kind }, _signal, tell) => {

@@ -32,7 +32,7 @@ export function jobConnection(url: string, use: JobConnectionUse): JobConnection
   return openJobConnection(address, use);
 }
 
-/** A queue with a deadline of a second. Errors are collected in `troubles`. */
+/** A queue on a Redis that always answers, if only after seconds on a busy machine. Errors are collected in `troubles`. */
 export function openBullQueue(url: string, store: string, ports: Partial<BullQueuePorts> = {}) {
   const troubles: unknown[] = [];
   const queue = new BullQueue({
@@ -42,7 +42,7 @@ export function openBullQueue(url: string, store: string, ports: Partial<BullQue
     now: Date.now,
     sleep: sleepUntil,
     onError: (error) => troubles.push(error),
-    answerWithin: 1_000,
+    answerWithin: 10_000,
     keepSchedulesEvery: 200,
     ...ports,
   });
@@ -62,7 +62,8 @@ export function openBullWorkers(
     sleep: sleepUntil,
     ended: () => {},
     onError: () => {},
-    lostAfter: 2_000,
+    // A busy machine may stop a worker that lives for seconds.
+    lostAfter: 20_000,
     closeWithin: 1_000,
     ...ports,
   });
