@@ -1,6 +1,6 @@
 // Where hints about logs that have grown wait for a note: in memory, and in a real Redis.
 import { describe, expect, test } from 'bun:test';
-import { MemoryBoard, NOTES_AT_ONCE } from '../../src/feed/hint-board.ts';
+import { MemoryBoard, NOTE_EVERY_MS, NOTES_AT_ONCE } from '../../src/feed/hint-board.ts';
 import { RedisBoard } from '../../src/feed/redis-board.ts';
 import { eventually } from '../support/eventually.ts';
 import { hints } from '../support/feed.ts';
@@ -36,12 +36,16 @@ describe.each([
   test('gives a few turns at once, and then one a second', async () => {
     const board = await open();
     await board.put(hints({ a: 1 }));
-    for (let turn = 0; turn < NOTES_AT_ONCE; turn++) expect((await board.take()).kind).toBe('now');
-    const refused = await board.take();
-    expect(refused.kind).toBe('later');
-    if (refused.kind !== 'later') return;
-    expect(refused.after).toBeGreaterThan(0);
-    expect(refused.after).toBeLessThanOrEqual(1_000);
+    const begun = performance.now();
+    let turns = 0;
+    let turn = await board.take();
+    for (; turn.kind === 'now'; turn = await board.take()) turns++;
+    // On a busy machine the next ones may be due meanwhile.
+    const due = Math.floor((performance.now() - begun) / NOTE_EVERY_MS);
+    expect(turns).toBeWithin(NOTES_AT_ONCE, NOTES_AT_ONCE + due + 1);
+    if (turn.kind !== 'later') return expect.unreachable();
+    expect(turn.after).toBeGreaterThan(0);
+    expect(turn.after).toBeLessThanOrEqual(NOTE_EVERY_MS);
     await eventually(async () => expect((await board.take()).kind).toBe('now'));
   });
 });

@@ -18,6 +18,12 @@ import { setTags } from '../support/writers.ts';
 const [digest] = FEW.manifests as [Digest];
 const world = redisWorld();
 
+/** For nodes whose time stands still, apart from `clockOffset`: what a test does meanwhile may take seconds on a busy machine. */
+function still(): { readonly now: () => number } {
+  const begun = Date.now();
+  return { now: () => begun + world.clockOffset };
+}
+
 /** The scripts that ran during the work. */
 async function scriptsOf({ redis }: OpenNode, work: () => unknown): Promise<string[]> {
   redis.ran.length = 0;
@@ -51,7 +57,8 @@ describe('cost', () => {
 
 describe('a slot that was read from the log', () => {
   test('is in the answers of every node once it was shown, though its writer died before it was in the view', async () => {
-    const [a, b] = [await world.node(), await world.node()];
+    const time = still();
+    const [a, b] = [await world.node(time), await world.node(time)];
     await a.projection.submit(REPO, setTags('x'));
     expect(await tagsOf(b.projection)).toEqual(['x']);
     a.redis.before = async (name) => {
@@ -63,7 +70,7 @@ describe('a slot that was read from the log', () => {
     // The announcement is looked up after two seconds only.
     expect(await tagsOf(b.projection)).toEqual(['x']);
     await b.projection.shown(REPO, state.seq);
-    expect(await tagsOf((await world.node()).projection)).toEqual(['x', 'y']);
+    expect(await tagsOf((await world.node(time)).projection)).toEqual(['x', 'y']);
     // What all have already costs one look at Redis.
     expect(await scriptsOf(b, () => b.projection.shown(REPO, state.seq))).toEqual(['ask']);
   });
@@ -190,7 +197,8 @@ describe('a slot that the view lacks', () => {
   };
 
   test('of a writer that crashed before applying it is found after two seconds', async () => {
-    const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
+    const time = still();
+    const [a, b] = [await world.node(time), await world.node({ ...time, reach: crash.reach })];
     await a.projection.submit(REPO, setTags('x'));
     expect(await b.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
     expect(await tagsOf(a.projection)).toEqual(['x']);
@@ -208,7 +216,7 @@ describe('a slot that the view lacks', () => {
   });
 
   test('that was announced and is late is probed for repeatedly, for a quarter of an hour', async () => {
-    const a = await world.node();
+    const a = await world.node(still());
     await a.projection.submit(REPO, setTags('x'));
     // A writer that hangs in `create`.
     const gone = new Error('hangs');
