@@ -1,7 +1,14 @@
 // A real browser that records everything that should not happen on a page.
 import { expect } from 'bun:test';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { tools } from '../support/command.ts';
 
 export interface Watched {
@@ -9,6 +16,9 @@ export interface Watched {
   /** Everything that should not happen: errors, violations of the policy, requests to other hosts, dialogs. */
   readonly faults: string[];
 }
+
+/** Only a guard against a page that hangs: on a loaded machine everything takes ten times as long. */
+const WITHIN_MS = 240_000;
 
 /** Chromium, for one server and what belongs to it. */
 export class WatchedBrowser {
@@ -32,7 +42,9 @@ export class WatchedBrowser {
   }
 
   async newContext(options: BrowserContextOptions = {}): Promise<BrowserContext> {
-    return await this.#browser.newContext(options);
+    const context = await this.#browser.newContext(options);
+    context.setDefaultTimeout(WITHIN_MS);
+    return context;
   }
 
   /** A page whose faults are recorded. */
@@ -66,6 +78,11 @@ export class WatchedBrowser {
       await context.close();
     }
   }
+}
+
+/** Clicks on what leads to another page, and waits until that page is whole: what is read before may be only its beginning. */
+export async function clickThrough(page: Page, target: Locator): Promise<void> {
+  await Promise.all([page.waitForEvent('load'), target.click()]);
 }
 
 /** How far content is wider than the window. Needs scripts. */

@@ -4,10 +4,12 @@ import {
   content,
   type Descriptor,
   emptyConfig,
+  expectStatus,
   type Image,
   image,
   json,
   mediaTypes,
+  pushBlob,
   pushImage,
   pushManifest,
   randomBlob,
@@ -177,7 +179,7 @@ const PACKAGES = [
 
 /**
  * Two versions of an image on the same base, each with a bill of materials; `latest` is the second.
- * @param between runs before the second one is pushed
+ * @param between runs before the second one gets its tags
  */
 export async function pushVersions(
   url: string,
@@ -213,9 +215,6 @@ export async function pushVersions(
   const first = versionOf('12', '8080/tcp', 'serve-1.0', randomBlob(9_000), kept);
   const second = versionOf('14', '8443/tcp', 'serve-1.1', randomBlob(21_000), kept, randomBlob(2_000));
   for (const [at, version] of [first, second].entries()) {
-    if (at > 0) await between();
-    await pushImage(url, repository, version, `1.${at}`);
-    await pushManifest(url, repository, version, 'latest');
     const { mediaType, digest, size } = version.descriptor;
     const packages = (PACKAGES[at] ?? []).map(([name, versionInfo]) => ({ name, versionInfo }));
     const sbom = json({ spdxVersion: 'SPDX-2.3', packages }, 'application/spdx+json');
@@ -227,6 +226,15 @@ export async function pushVersions(
         subject: { mediaType, digest, size },
       }),
     );
+    for (const blob of version.blobs) await pushBlob(url, repository, blob);
+    if (at > 0) await between();
+    // Both tags by one request: a version is there whole, or not at all.
+    const tags = new URLSearchParams([`1.${at}`, 'latest'].map((tag): [string, string] => ['tag', tag]));
+    await expectStatus(201, `${url}/v2/${repository}/manifests/${digest}?${tags}`, {
+      method: 'PUT',
+      headers: { 'content-type': mediaType },
+      body: version.bytes,
+    });
   }
   return { first, second };
 }

@@ -1,10 +1,12 @@
 // Comparisons and the past on the page, with two versions of an image of which one was deleted, in a real browser.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { indexed } from '../support/indexed.ts';
 import type { Image } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { clickThrough, WatchedBrowser } from './chromium.ts';
 import { pushVersions } from './content.ts';
 
 setDefaultTimeout(300_000);
@@ -13,21 +15,20 @@ const REPO = 'harbour/tides';
 const PAGE = `/ui/repositories/${REPO}`;
 
 let server: Server;
-let browser: Browser;
+let browser: WatchedBrowser;
 let first: Image;
 let second: Image;
 /** The second in which both versions were there. */
 let then: string;
 beforeAll(async () => {
-  const [executablePath] = await tools('chromium');
   server = await startServer({ THREADS: '1' });
   ({ first, second } = await pushVersions(server.url, REPO, nextSecond));
   then = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
   await nextSecond();
   const deleted = await fetch(`${server.url}/v2/${REPO}/manifests/${first.descriptor.digest}`, { method: 'DELETE' });
   expect(deleted.status).toBe(202);
-  // Tests run as root, where Chromium's sandbox cannot be used.
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  await indexed(server.url, 1);
+  browser = await WatchedBrowser.launch(server.url);
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
@@ -44,12 +45,7 @@ async function nextSecond(): Promise<void> {
 const past = (rest = ''): string => `/ui/at/${then}z/repositories/${REPO}${rest}`;
 
 async function open(options: BrowserContextOptions, visit: (page: Page) => Promise<void>): Promise<void> {
-  const context = await browser.newContext(options);
-  try {
-    await visit(await context.newPage());
-  } finally {
-    await context.close();
-  }
+  await browser.open(options, visit);
 }
 
 /** The rows of a table of differences: the sign's word, the name, and the values. */
@@ -82,7 +78,7 @@ test('two versions are compared by layers, config, annotations and packages, the
       '− Gone tzdata 2026a –',
     ]);
     expect(await page.locator('main').textContent()).toContain('1 the same');
-    await page.getByRole('link', { name: 'Swap sides' }).click();
+    await clickThrough(page, page.getByRole('link', { name: 'Swap sides' }));
     expect(await page.getByRole('combobox', { name: 'Before' }).inputValue()).toBe(`${REPO}:latest`);
   });
 });
@@ -90,7 +86,7 @@ test('two versions are compared by layers, config, annotations and packages, the
 test('the history of a tag leads to the difference from before', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${server.url}${PAGE}:latest`);
-    await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
+    await clickThrough(page, page.getByRole('link', { name: 'Compare', exact: true }).last());
     expect(await page.getByRole('combobox', { name: 'Before' }).inputValue()).toMatch(
       new RegExp(`^${REPO}:latest@\\d+$`),
     );
@@ -104,8 +100,8 @@ test('the history of a tag leads to the difference from before', async () => {
 test('a side is chosen from the tags of the repository', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${server.url}${PAGE}:latest`);
-    await page.getByRole('link', { name: 'Compare', exact: true }).first().click();
-    await page.getByRole('link', { name: `${REPO}:1.1` }).click();
+    await clickThrough(page, page.getByRole('link', { name: 'Compare', exact: true }).first());
+    await clickThrough(page, page.getByRole('link', { name: `${REPO}:1.1` }));
     expect(await page.locator('main').textContent()).toContain('Both are the same manifest.');
   });
 });
@@ -140,8 +136,7 @@ test('a comparison below a moment is of both as they were then, unless a side ha
 test('two moments of a repository are compared by their tags', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(server.url + past());
-    await page.getByRole('link', { name: 'Compare with now' }).click();
-    await page.waitForLoadState();
+    await clickThrough(page, page.getByRole('link', { name: 'Compare with now' }));
     expect(await rowsOf(page, 'Tags')).toEqual([expect.stringContaining('Gone 1.0')]);
   });
 });
@@ -149,7 +144,8 @@ test('two moments of a repository are compared by their tags', async () => {
 test('the feed leads to a deleted manifest as it was, with how to pull it, and it is restored from there', async () => {
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${server.url}/ui/changes`);
-    await page.locator('.moment', { hasText: 'deleted' }).first().getByRole('link', { name: 'Before' }).click();
+    const deleted = page.locator('.moment', { hasText: 'deleted' }).first();
+    await clickThrough(page, deleted.getByRole('link', { name: 'Before' }));
     expect(new URL(page.url()).pathname).toMatch(/^\/ui\/at\/\d{8}t\d{6}z\/repositories\/harbour\/tides:1\.0$/);
     const text = await page.locator('main').textContent();
     expect(text).toContain('As it was at');
@@ -171,20 +167,18 @@ test('the past of a repository has its tags, its list and its steps, all without
     expect((await page.locator('.tag-name').allInnerTexts()).sort()).toEqual(['1.0', '1.1', 'latest']);
     const row = page.locator('.tags tbody tr', { hasText: '1.1' });
     for (const each of ['SBOM', 'linux/amd64', 'KiB']) expect(await row.textContent()).toContain(each);
-    await page.getByRole('link', { name: 'Earlier' }).click();
-    await page.waitForLoadState();
+    await clickThrough(page, page.getByRole('link', { name: 'Earlier' }));
     expect((await page.locator('.tag-name').allInnerTexts()).sort()).toEqual(['1.0', 'latest']);
-    await page.getByRole('link', { name: 'Later' }).click();
-    await page.waitForLoadState();
+    await clickThrough(page, page.getByRole('link', { name: 'Later' }));
     expect(await page.locator('.tag-name').count()).toBe(3);
     await page.getByLabel('Filter tags').fill('1.0');
     await page.keyboard.press('Enter');
     await page.waitForURL(/q=1\.0/);
     expect(await page.locator('.tag-name').allInnerTexts()).toEqual(['1.0']);
-    await page.getByRole('link', { name: /UTC$/ }).click();
+    await clickThrough(page, page.getByRole('link', { name: /UTC$/ }));
     expect(new URL(page.url()).pathname).toMatch(/^\/ui\/at\/\d{8}t\d{6}z\/$/);
-    await page.locator('.row-link').click();
-    await page.getByRole('link', { name: 'Back to now' }).click();
+    await clickThrough(page, page.locator('.row-link'));
+    await clickThrough(page, page.getByRole('link', { name: 'Back to now' }));
     expect(new URL(page.url()).pathname).toBe(PAGE);
   });
 });
@@ -193,10 +187,10 @@ test('the form for another time leads there, also to where nothing was', async (
   await open({ javaScriptEnabled: false }, async (page) => {
     await page.goto(server.url + past(':latest'));
     await page.getByLabel('Another time (UTC)').fill('2020-02-03T10:15:00');
-    await page.getByRole('button', { name: 'Go' }).last().click();
+    await clickThrough(page, page.getByRole('button', { name: 'Go' }).last());
     expect(new URL(page.url()).pathname).toBe(`/ui/at/20200203t101500z/repositories/${REPO}:latest`);
     expect(await page.locator('main').textContent()).toContain('There is nothing here');
-    await page.getByRole('link', { name: 'Later' }).click();
+    await clickThrough(page, page.getByRole('link', { name: 'Later' }));
     expect(await page.locator('.digest-whole').textContent()).toContain(first.descriptor.digest);
   });
 });

@@ -1,10 +1,10 @@
 // Pages that arrive slowly, a piece at a time: what a visitor looks at stays where it is.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type Browser, chromium } from 'playwright-core';
-import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
-import { eventually } from '../support/eventually.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { indexed } from '../support/indexed.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { WatchedBrowser } from './chromium.ts';
 
 setDefaultTimeout(120_000);
 
@@ -18,22 +18,16 @@ const REPOSITORY = '/ui/repositories/team/app';
 
 let server: Server;
 let slow: Bun.Server<undefined>;
-let browser: Browser;
+let browser: WatchedBrowser;
 beforeAll(async () => {
-  const [executablePath] = await tools('chromium');
   server = await startServer({ THREADS: '1' });
   const names = ['base/debian', 'team/app', 'team/a-repository-whose-name-makes-its-column-wider'];
   for (const name of names) {
     for (const tag of TAGS) await pushImage(server.url, name, image(), tag);
   }
-  await eventually(async () =>
-    expect(await (await fetch(`${server.url}/api/v1/totals`)).json()).toMatchObject({
-      isComplete: true,
-      repositories: names.length,
-    }),
-  );
+  await indexed(server.url, names.length);
   slow = Bun.serve({ port: 0, idleTimeout: 60, fetch: slowly });
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  browser = await WatchedBrowser.launch(slow.url.href);
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
@@ -83,17 +77,6 @@ const OBSERVE = `
 /** Entries come after the next frame. */
 const UNREST = 'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(unrest), 200)))';
 
-async function unrestOf(path: string, width: number): Promise<Unrest> {
-  const page = await browser.newPage({ viewport: { width, height: 900 } });
-  try {
-    await page.addInitScript(OBSERVE);
-    await page.goto(new URL(path, slow.url).href);
-    return await page.evaluate<Unrest>(UNREST);
-  } finally {
-    await page.close();
-  }
-}
-
 test.each([
   ['/ui/', 1440],
   ['/ui/?q=team', 768],
@@ -106,5 +89,9 @@ test.each([
   ['/ui/changes', 1440],
   ['/ui/operations', 320],
 ] as const)('nothing jumps or fades while %s, %d pixels wide, arrives slowly', async (path, width) => {
-  expect(await unrestOf(path, width)).toEqual({ sum: 0, parts: [], transitions: 0 });
+  await browser.open({ viewport: { width, height: 900 } }, async (page) => {
+    await page.addInitScript(OBSERVE);
+    await page.goto(new URL(path, slow.url).href);
+    expect(await page.evaluate<Unrest>(UNREST)).toEqual({ sum: 0, parts: [], transitions: 0 });
+  });
 });
