@@ -53,7 +53,8 @@ export class DrillObjectStore {
       const answer = await fetch(`http://127.0.0.1:${this.port}/minio/health/ready`, {
         signal: AbortSignal.timeout(1_000),
       });
-      return answer.ok;
+      // It says so while it answers no other request.
+      return answer.ok && !answer.headers.has('x-minio-server-status');
     } catch {
       // It does not listen yet.
       return false;
