@@ -33,6 +33,8 @@ function isNote({ op, path, text = '' }: Call): boolean {
 function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; names: number } {
   const cache = new PageCache();
   const faults: string[] = [];
+  // A file of the log counts from its first record that a response depends on: a note may have made it.
+  const made = new Map<string, Call>();
   let [answers, names] = [0, 0];
   for (const call of trace) {
     const { op, path, to = '', begin } = call;
@@ -44,7 +46,14 @@ function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; 
       const missing = cache.below(`${root}/wal/`).flatMap((file) => cache.missing(file, begin));
       faults.push(...missing.map((fault) => `${op} ${isName ? to : path}: ${fault}`));
     }
-    if (!isNote(call)) cache.apply(call);
+    if (op === 'open' && path.startsWith(`${root}/wal/`)) {
+      made.set(path, call);
+    } else if (!isNote(call)) {
+      const making = op === 'write' ? made.get(path) : undefined;
+      if (making !== undefined) cache.apply(making);
+      if (op === 'write') made.delete(path);
+      cache.apply(call);
+    }
   }
   return { faults, answers, names };
 }
