@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
 import { eventually } from '../support/eventually.ts';
+import { indexed } from '../support/indexed.ts';
 import { expectStatus } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -18,6 +19,7 @@ let server: Server;
 beforeAll(async () => {
   server = await startServer(writeAccessFiles().env);
   for (const repo of [OURS, FREE]) await pushAsAdmin(server.url, repo, 'v1');
+  await indexed(server.url, 2, { authorization: basic('admin') });
 });
 afterAll(cleanUp);
 

@@ -4,6 +4,7 @@ import { Header } from 'tar/header';
 import { formatCompactTime, secondOf } from '../../src/past/moment.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
+import { indexed } from '../support/indexed.ts';
 import {
   type Content,
   content,
@@ -17,7 +18,7 @@ import {
   randomBlob,
 } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
-import { overflow, WatchedBrowser } from './chromium.ts';
+import { clickThrough, overflow, WatchedBrowser } from './chromium.ts';
 import { builtImage } from './content.ts';
 
 setDefaultTimeout(300_000);
@@ -36,6 +37,7 @@ beforeAll(async () => {
   server = await startServer({ THREADS: '1' });
   browser = await WatchedBrowser.launch(server.url);
   views = await fill(server.url);
+  await indexed(server.url, 1);
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
@@ -185,7 +187,7 @@ test('the question before a delete fits a narrow window, too', async () => {
   await browser.open({ viewport: { width: 320, height: 800 } }, async (page) => {
     await page.goto(`${server.url}${BASE}?q=typed-1`);
     for (const box of await page.getByRole('checkbox').filter({ visible: true }).all()) await box.check();
-    await page.getByRole('button', { name: 'Delete chosen' }).click();
+    await clickThrough(page, page.getByRole('button', { name: 'Delete chosen' }));
     await page.getByRole('heading', { level: 1, name: 'Delete' }).waitFor();
     expect(await overflow(page)).toBe(0);
   });

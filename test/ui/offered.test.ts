@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { replicaOf, startReplica } from '../replica/replicas.ts';
 import { eventually } from '../support/eventually.ts';
+import { indexed } from '../support/indexed.ts';
 import { image, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -23,6 +24,7 @@ beforeAll(async () => {
   await pushImage(server.url, REPO, first, 'v1');
   await pushImage(server.url, REPO, second, 'v2');
   await pushManifest(server.url, REPO, second, 'v1');
+  await indexed(server.url, 1);
 });
 afterAll(cleanUp);
 

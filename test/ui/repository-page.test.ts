@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentOf, expectDocumented } from '../past/api-document.ts';
 import { eventually } from '../support/eventually.ts';
+import { indexed } from '../support/indexed.ts';
 import { image, index, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -39,6 +40,7 @@ beforeAll(async () => {
   await pushImage(server.url, REPO, current, 'v1');
   await pushManifest(server.url, REPO, current, 'nightly');
   await pushImage(server.url, 'other/app', image({ layers: [base] }), 'latest');
+  await indexed(server.url, 2);
 });
 
 const tagged = (tag: string): string => `${PAGE}:${tag}`;

@@ -1,5 +1,6 @@
 // UI=false and UI_READ_ONLY, and the page of a registry without accounts.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { indexed } from '../support/indexed.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
@@ -21,7 +22,10 @@ beforeAll(async () => {
     startServer({ THREADS: '1', UI: 'false' }),
     startServer({ THREADS: '1', PAST_PREFIX: '' }),
   ]);
-  for (const { url } of [open, readOnly, present]) await pushImage(url, REPO, image(), 'v1');
+  for (const { url } of [open, readOnly, present]) {
+    await pushImage(url, REPO, image(), 'v1');
+    await indexed(url, 1);
+  }
 });
 afterAll(cleanUp);
 
