@@ -32,8 +32,8 @@ export interface Context {
   note: (line: string) => void;
 }
 
-/** `one`: Marina with one thread. */
-export type SideName = 'marina' | 'distribution' | 'limit' | 'one' | 'mixed';
+/** `one`: Marina with one thread, or with nothing beside it. `polite`: with what is beside it at the lowest priority. */
+export type SideName = 'marina' | 'distribution' | 'limit' | 'one' | 'mixed' | 'polite';
 
 /** One side of a comparison. A run returns its rate (higher is better) and what the client measured. */
 export interface Side {

@@ -15,6 +15,8 @@ interface MarinaOptions {
   tls?: TlsFiles;
   /** Further settings. */
   more?: Readonly<Record<string, string>>;
+  /** Before the command, such as `nice -n 19`. */
+  through?: readonly string[];
 }
 
 /**
@@ -25,11 +27,11 @@ export async function startMarina(
   place: Place,
   data: string,
   log: string,
-  { flags = [], cluster, tls, more }: MarinaOptions = {},
+  { flags = [], cluster, tls, more, through = [] }: MarinaOptions = {},
 ): Promise<Registry> {
   const secured = tls === undefined ? {} : { TLS_CERT_FILE: tls.cert, TLS_KEY_FILE: tls.key };
   const settings = { ...(cluster ?? { STORAGE_PATH: data }), ...secured, ...more };
-  const { address, child } = launchMarina(place, log, settings, flags);
+  const { address, child } = launchMarina(place, log, settings, flags, through);
   await ready(child, `${tls === undefined ? 'http' : 'https'}://${address}/v2/`, log);
   return {
     address,
@@ -39,10 +41,16 @@ export async function startMarina(
   };
 }
 
-export function launchMarina(place: Place, log: string, settings: Record<string, string>, flags: string[] = []) {
+export function launchMarina(
+  place: Place,
+  log: string,
+  settings: Record<string, string>,
+  flags: string[] = [],
+  through: readonly string[] = [],
+) {
   const port = freePort();
   const child = place.spawn(
-    [process.execPath, ...flags, 'src/main.ts'],
+    [...through, process.execPath, ...flags, 'src/main.ts'],
     // Each node of a cluster has a blob cache: next to its log, not in the working directory.
     {
       ...{ PORT: String(port), HOST: '127.0.0.1', BLOB_CACHE_PATH: log.replace(/\.log$/, '-cache'), ...POOL },

@@ -18,13 +18,14 @@ async function run(context: Context): Promise<Row[]> {
   await using servers = new FollowedServers(context, folder);
   const plain = await servers.start('plain');
   const all = await servers.start('all', { reader: true, webhooks: true, replica: true });
+  const polite = await servers.start('polite', { reader: true, webhooks: true, replica: 'polite' });
   const watched = await servers.start('watched', { reader: true, webhooks: true });
   const second = await servers.start('second');
   let rest = 0;
   const atRest = async (): Promise<void> => {
     rest = Math.max(rest, await servers.atRest());
   };
-  const sideOf = (name: 'marina' | 'one', to: FollowedServer): Side => ({
+  const sideOf = (name: 'marina' | 'one' | 'polite', to: FollowedServer): Side => ({
     ...{ name, pid: to.server.pid, helpers: to.replica && { replica: to.replica.pid } },
     run: async (round) => {
       const load = await servers.push(to, `with-all-${round + 1}`, seconds);
@@ -42,11 +43,15 @@ async function run(context: Context): Promise<Row[]> {
       return { rate: loads.reduce((sum, load) => sum + load.count / load.seconds, 0) / loads.length };
     },
   };
-  const raw = await alternate(settings, [sideOf('marina', all), sideOf('one', plain), both], async () => {
-    await atRest();
-    await place.call(['sync']);
-  });
-  const { marina = [], one = [], limit = [] } = raw;
+  const raw = await alternate(
+    settings,
+    [sideOf('marina', all), sideOf('one', plain), sideOf('polite', polite), both],
+    async () => {
+      await atRest();
+      await place.call(['sync']);
+    },
+  );
+  const { marina = [], one = [], polite: polites = [], limit = [] } = raw;
   context.note(`push-with-all: ${servers.deliveries} deliveries; at rest within ${rest.toFixed(0)} s after each side`);
   const row = (title: string, over: number[], under: number[]): Row => {
     const values = { marina: ratios(over, under).median };
@@ -61,6 +66,7 @@ async function run(context: Context): Promise<Row[]> {
     });
   return [
     row('image pushes a second, without over with feed, webhooks and replica', rates(one), rates(marina)),
+    row('image pushes a second, without over with all, the replica at the lowest priority', rates(one), rates(polites)),
     row('image pushes a second, to a second registry over with a replica', rates(limit), rates(marina)),
     row('processor time of the server for an image, with over without, ms', costs(marina), costs(one)),
     row('processor time of both servers, replica over second registry, ms', costs(marina, 'replica'), costs(limit)),

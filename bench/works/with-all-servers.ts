@@ -9,6 +9,7 @@ import type { Context } from '../work.ts';
 import { CLIENTS } from './push.ts';
 
 const LAYER_BYTES = 4096;
+const POLITE = ['nice', '-n', '19'];
 const WEBHOOKS = ['one', 'two'];
 const REPOSITORIES = Array.from({ length: CLIENTS }, (_, n) => `team/service-${n}`);
 const CONFIG = bytesOf('config of the pushes with all', 200);
@@ -17,7 +18,8 @@ const CONFIG = bytesOf('config of the pushes with all', 200);
 export interface Followers {
   readonly reader?: true;
   readonly webhooks?: true;
-  readonly replica?: true;
+  /** `polite`: at the lowest priority, as docs/replicas.md recommends for one beside its source. */
+  readonly replica?: true | 'polite';
 }
 
 export interface FollowedServer {
@@ -53,7 +55,8 @@ export class FollowedServers {
   async start(name: string, { reader, webhooks, replica }: Followers = {}): Promise<FollowedServer> {
     const source = await this.#marina(name, webhooks === undefined ? {} : { WEBHOOKS_FILE: this.#webhooksFile(name) });
     const { address, child } = source;
-    const copy = replica && (await this.#marina(`${name}-replica`, { REPLICA_OF: `http://${address}` }));
+    const through = replica === 'polite' ? POLITE : [];
+    const copy = replica && (await this.#marina(`${name}-replica`, { REPLICA_OF: `http://${address}` }, through));
     if (reader) this.#reading.push(readFeed(address, this.#end.signal));
     for (const repository of REPOSITORIES) await pushBlob(address, repository, CONFIG);
     return { address, server: child, replica: copy?.child };
@@ -81,9 +84,14 @@ export class FollowedServers {
     await this.#receiver.stop(true);
   }
 
-  async #marina(name: string, more: Readonly<Record<string, string>>): Promise<Registry> {
+  async #marina(
+    name: string,
+    more: Readonly<Record<string, string>>,
+    through: readonly string[] = [],
+  ): Promise<Registry> {
     const { place } = this.#context;
-    const registry = await startMarina(place, join(this.#folder, name), join(this.#folder, `${name}.log`), { more });
+    const [data, log] = [join(this.#folder, name), join(this.#folder, `${name}.log`)];
+    const registry = await startMarina(place, data, log, { more, through });
     this.#started.push(registry);
     return registry;
   }
