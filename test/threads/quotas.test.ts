@@ -49,6 +49,8 @@ test.each(['bucket', 'cluster'])(NAME, async (shape) => {
     return { repo, digest: descriptor.digest, status };
   };
   const pushed = await Promise.all(Array.from({ length: 40 }, (_, number) => push(`team/app-${number % 3}`)));
+  // One by one those that were refused: what pushes in progress have reserved may be too much.
+  for (const [index, { repo, status }] of pushed.entries()) if (status === 403) pushed[index] = await push(repo);
   const stored = pushed.filter(({ status }) => status === 201);
   expect(pushed.filter(({ status }) => status === 403)).toHaveLength(40 - stored.length);
   expect(stored).toHaveLength(10);
