@@ -9,7 +9,7 @@ interface InjectedBug {
   readonly changes: readonly (readonly [piece: string, instead: string])[];
 }
 
-/** For the collection drill. Each is detected within a minute. */
+/** For the collection drill. Each is mostly detected within a minute or two. */
 export const INJECTED_BUGS = {
   'a fence spares nothing': {
     file: 'collection/epoch.ts',
