@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ulid } from 'ulid';
 import { text } from '../../../test/contract/storage/store.ts';
+import { concurrently } from '../../../test/support/concurrently.ts';
 import { type OpenFolder, openTemporaryFolder } from '../../../test/support/data-folder.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import type { Incarnation } from '../../oci/names.ts';
@@ -60,7 +61,8 @@ async function filled(count = MANY): Promise<{ folder: OpenFolder; keys: string[
   const folder = await openTemporaryFolder();
   opened.push(folder);
   const keys = Array.from({ length: count }, () => dataKey(ulid() as Incarnation));
-  for (const key of keys) await (await folder.driver.write(key, text('bytes'))).settle();
+  // Together, so that few syncs are waited for.
+  await concurrently(100, keys, async (key) => await (await folder.driver.write(key, text('bytes'))).settle());
   return { folder, keys };
 }
 
