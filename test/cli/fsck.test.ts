@@ -183,15 +183,19 @@ function everythingIn(folder: string): Entry[] {
 /** Runs a command under a pseudo-terminal. @returns its whole output */
 async function inTerminal(dataPath: string, ...args: string[]): Promise<{ code: number; seen: string }> {
   const chunks: Uint8Array[] = [];
-  await using terminal = new Bun.Terminal({ cols: 200, rows: 40, data: (_, data) => void chunks.push(data) });
+  const ended = Promise.withResolvers<void>();
+  const terminal = {
+    ...{ cols: 200, rows: 40 },
+    data: (_: Bun.Terminal, data: Uint8Array) => void chunks.push(data),
+    exit: () => ended.resolve(),
+  };
   // CI and NO_COLOR would turn the colours off.
   const { CI: _ci, NO_COLOR: _noColor, ...environment } = process.env;
   const env = { ...environment, STORAGE_PATH: dataPath, TERM: 'xterm-256color' };
-  const code = await Bun.spawn([...marinaCommand, ...args], { terminal, env }).exited;
+  const command = Bun.spawn([...marinaCommand, ...args], { terminal, env });
+  const code = await command.exited;
   // The last output of the process may still be in flight.
-  for (let before = -1; before < chunks.length; ) {
-    before = chunks.length;
-    await Bun.sleep(500);
-  }
+  await ended.promise;
+  command.terminal?.close();
   return { code, seen: Buffer.concat(chunks).toString() };
 }

@@ -146,6 +146,7 @@ describe('on a terminal', () => {
   /** Types each answer once its question is there. @returns everything that the terminal showed */
   async function onTerminal(file: string, args: readonly string[], answers: readonly string[]) {
     let shown = '';
+    const ended = Promise.withResolvers<void>();
     const subprocess = Bun.spawn([...marinaCommand, 'user', ...args], {
       env: { ...process.env, HTPASSWD_FILE: file },
       terminal: {
@@ -154,6 +155,7 @@ describe('on a terminal', () => {
         data: (_, bytes) => {
           shown += new TextDecoder().decode(bytes);
         },
+        exit: () => ended.resolve(),
       },
     });
     const questions = ['New password: ', 'Repeat the password: '];
@@ -162,6 +164,8 @@ describe('on a terminal', () => {
       subprocess.terminal?.write(answer);
     }
     const code = await subprocess.exited;
+    // The last output of the process may still be in flight.
+    await ended.promise;
     subprocess.terminal?.close();
     return { code, shown };
   }
