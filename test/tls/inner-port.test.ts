@@ -11,8 +11,11 @@ afterAll(() => {
   for (const stop of stops) stop();
 });
 
-test('another process that gets the port of a connection that was reset is not known as its client', async () => {
-  const [curl] = await tools('curl');
+/** curl could not get the local port. */
+const NO_PORT = 45;
+
+/** @returns what a server knew of the clients: of the connection, and then of a process that has got its port; undefined if it cannot */
+async function clientsAtOnePort(curl: string): Promise<readonly (string | undefined)[] | undefined> {
   const table = new ConnectionTable();
   const accepted: Bun.Socket<undefined>[] = [];
   const clients: (string | undefined)[] = [];
@@ -39,12 +42,24 @@ test('another process that gets the port of a connection that was reset is not k
   await opened.promise;
   table.add(inner, { address: '192.0.2.1', certificate: undefined, sendInstead: () => undefined });
   inner.write(Buffer.from('GET /v2/'));
-  await eventually(() => expect(clients).toEqual(['192.0.2.1']));
+  await eventually(() => expect(clients).toHaveLength(1));
 
   // What the HTTP server does with a malformed request.
   accepted[0]?.terminate();
   // While this waits, no event of this process is handled.
-  Bun.spawnSync([curl, '--max-time', '1', '--local-port', String(inner.port), `http://127.0.0.1:${server.port}/`]);
-  await eventually(() => expect(clients).toEqual(['192.0.2.1', undefined]));
+  const { exitCode } = Bun.spawnSync([
+    ...[curl, '--max-time', '1', '--local-port', String(inner.port), `http://127.0.0.1:${server.port}/`],
+  ]);
+  if (exitCode === NO_PORT) return undefined;
+  await eventually(() => expect(clients).toHaveLength(2));
   expect(table.size).toBe(1);
+  return clients;
+}
+
+test('another process that gets the port of a connection that was reset is not known as its client', async () => {
+  const [curl] = await tools('curl');
+  let clients = await clientsAtOnePort(curl);
+  // Linux lets connections to other servers share a port, also for a minute after their end. curl cannot get such a port.
+  for (let more = 0; clients === undefined && more < 1_000; more++) clients = await clientsAtOnePort(curl);
+  expect(clients).toEqual(['192.0.2.1', undefined]);
 });
