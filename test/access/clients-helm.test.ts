@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
@@ -54,7 +55,7 @@ test('helm logs in, pushes a chart, and pulls the same bytes', async () => {
   expect(readFileSync(join(into, 'shop-1.0.0.tgz')).equals(pushed)).toBe(true);
   const shown = await as('reader').show('ours/charts/shop');
   expect(new TextDecoder().decode(shown.stdout)).toContain('name: shop');
-  expect(server.logs()).toContain('"actor":"user:pusher"');
+  await eventually(() => expect(server.logs()).toContain('"actor":"user:pusher"'));
 });
 
 test('helm pulls public charts without an account, but cannot push them', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { startCluster, stopClusters } from '../support/cluster.ts';
 import { run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { issuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
@@ -55,7 +56,9 @@ test('every node accepts tokens of a token server and of an issuer, without a to
       expect((await fetch(`${url}/v2/ann/app/blobs/uploads/`, { method: 'POST', headers })).status).toBe(403);
       expect((await fetch(`${url}/token`)).status).toBe(404);
     }
-    for (const node of cluster.nodes) expect(node.logs()).toContain('"actor":"token:ann"');
+    await eventually(() => {
+      for (const node of cluster.nodes) expect(node.logs()).toContain('"actor":"token:ann"');
+    });
   } finally {
     await tokenServer.stop();
     await issuer.stop();

@@ -6,9 +6,9 @@ import { marinaCommand } from '../cli/marina.ts';
 import { startDocker } from '../clients/dockerd.ts';
 import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
-import { eventually } from '../support/eventually.ts';
 import { secret } from '../support/secrets.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { linesDuring } from './log-lines.ts';
 
 setDefaultTimeout(300_000);
 
@@ -31,24 +31,10 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(cleanUp);
 
-type Line = Readonly<Record<string, unknown>>;
-
-/** The lines about tokens in the server's log during an action. */
-async function tokensDuring(work: () => Promise<unknown>): Promise<readonly Line[]> {
-  const before = server.logs().length;
-  await work();
-  let tokens: readonly Line[] = [];
-  await eventually(() => {
-    const lines = server.logs().slice(before).trim().split('\n');
-    tokens = lines.map((line): Line => JSON.parse(line)).filter(({ grant }) => grant !== undefined);
-    expect(tokens.length).toBeGreaterThan(0);
-  });
-  return tokens;
-}
-
 /** Checks that all requests used tokens that the account got with this kind of proof. */
 async function expectTokens(grant: string, work: () => Promise<unknown>): Promise<void> {
-  const tokens = await tokensDuring(work);
+  const tokens = (await linesDuring(server, work)).filter((line) => line.grant !== undefined);
+  expect(tokens.length).toBeGreaterThan(0);
   for (const each of tokens) expect(each).toMatchObject({ grant, actor: 'user:deployer' });
 }
 

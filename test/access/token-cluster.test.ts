@@ -61,7 +61,9 @@ test('a client pushes and pulls through all nodes with tokens of any node, until
   await command('pull', '--format=oci', `${cluster.host}/team/copied:v1`, join(folder, 'pulled'));
   expect(readLayout(join(folder, 'pulled'))).toEqual(readLayout(join(folder, 'image')));
   // Requests for tokens went to both nodes.
-  for (const node of cluster.nodes) expect(node.logs()).toContain('"route":"token-get"');
+  await eventually(() => {
+    for (const node of cluster.nodes) expect(node.logs()).toContain('"route":"token-get"');
+  });
 
   await setPassword('passwd', 'another password');
   await eventually(async () => expect(await statuses()).toEqual([401, 401, 401, 401]), ENDED_WITHIN_MS);
