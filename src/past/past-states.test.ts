@@ -121,6 +121,27 @@ describe('the state at a moment', () => {
     expect((await states.at(REPO, now)).state.seq).toBe(4);
     expect((await states.at(REPO, undefined)).state.seq).toBe(4);
   });
+
+  test('in the current second has all slots that were there when it was asked for, though an earlier request still folds', async () => {
+    const slots = tagged(3);
+    const driver = new MemoryDriver();
+    await writeLog(driver, slots.slice(0, 2));
+    const [reached, shown] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const views = {
+      shown: async (): Promise<void> => {
+        reached.resolve();
+        await shown.promise;
+      },
+    };
+    const states = new PastStates({ ...ports(driver), views, now: () => slotTime(3), memory: 1e9 });
+    const now = { kind: 'time', until: slotTime(3) + 999 } as const;
+    const before = states.at(REPO, now);
+    await reached.promise;
+    await writeLog(driver, slots.slice(2));
+    const after = states.at(REPO, now);
+    shown.resolve();
+    expect([(await before).state.seq, (await after).state.seq]).toEqual([2, 3]);
+  });
 });
 
 describe('reading the past', () => {

@@ -70,6 +70,7 @@ export class PastStates {
   readonly #times = new LRUCache<string, number>({ max: MAX_TIMES });
   readonly #folding = new Map<string, Promise<PastState>>();
   readonly #present = new SharedRuns<RepositoryName, PastState>();
+  readonly #unsettled = new SharedRuns<string, PastState>();
   /** Separate, because most of who needs the past needs the present then: a queue for both would fill up with complete states. */
   readonly #permits = { past: new Semaphore(MAX_FOLDS), present: new Semaphore(MAX_FOLDS) };
 
@@ -100,7 +101,10 @@ export class PastStates {
     const name = moment.kind === 'slot' ? `${repo}@${moment.seq}` : `${repo}@until ${moment.until}`;
     const seq = moment.kind === 'slot' ? moment.seq : this.#slots.get(name);
     const known = seq === undefined ? undefined : this.#states.get(`${repo}@${seq}`);
-    return known ?? this.#once(name, () => this.#fold(repo, moment));
+    if (known !== undefined) return known;
+    const fold = (): Promise<PastState> => this.#fold(repo, moment);
+    // A fold that runs may have read past a slot that was written since and belongs to the moment.
+    return this.#isSettled(moment) ? this.#once(name, fold) : this.#unsettled.run(name, fold);
   }
 
   /** The last slot that a repository has now; 0 if there is none. It is shown by all nodes from then on. */
@@ -128,6 +132,11 @@ export class PastStates {
     return (await readSlot(this.#ports.driver, repo, seq + 1)) === undefined ? known : undefined;
   }
 
+  /** Whether no slot that is written from now on belongs to it. */
+  #isSettled(moment: Moment): boolean {
+    return moment.kind === 'slot' || moment.until + SETTLED_MS < this.#ports.now();
+  }
+
   #once(name: string, fold: () => Promise<PastState>): Promise<PastState> {
     const running = this.#folding.get(name);
     if (running !== undefined) return running;
@@ -143,6 +152,8 @@ export class PastStates {
       throw tooLong(repo);
     });
     try {
+      // Before the log is read: what is written to a moment after that is not in the state.
+      const wasSettled = moment !== undefined && this.#isSettled(moment);
       const { past, isHead } = await this.#read(repo, moment, deadline);
       const { seq } = past.state;
       if (isHead) {
@@ -157,7 +168,7 @@ export class PastStates {
       if (moment?.kind === 'time') {
         const name = `${repo}@until ${moment.until}`;
         this.#tried.set(name, seq);
-        if (!isHead || moment.until + SETTLED_MS < this.#ports.now()) this.#slots.set(name, seq);
+        if (!isHead || wasSettled) this.#slots.set(name, seq);
       }
       this.#states.set(`${repo}@${seq}`, past);
       return past;
