@@ -48,7 +48,7 @@ async function clientsAtOnePort(curl: string): Promise<readonly (string | undefi
   accepted[0]?.terminate();
   // While this waits, no event of this process is handled.
   const { exitCode } = Bun.spawnSync([
-    ...[curl, '--max-time', '1', '--local-port', String(inner.port), `http://127.0.0.1:${server.port}/`],
+    ...[curl, '--max-time', '3', '--local-port', String(inner.port), `http://127.0.0.1:${server.port}/`],
   ]);
   if (exitCode === NO_PORT) return undefined;
   await eventually(() => expect(clients).toHaveLength(2));
