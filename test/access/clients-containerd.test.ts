@@ -9,7 +9,7 @@ import { pushImage } from '../support/oci.ts';
 import { issuerKey } from '../support/oidc-issuer.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
-import { type Line, linesDuring } from './log-lines.ts';
+import { type Line, linesDuring, ORDERED_LINES } from './log-lines.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
 setDefaultTimeout(300_000);
@@ -24,7 +24,7 @@ beforeAll(async () => {
   for (const repo of ['free/app', 'ours/app', 'elsewhere'])
     await pushImage(open.url, repo, await runnableImage(), 'v1');
   await open.stop();
-  server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH });
+  server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH, ...ORDERED_LINES });
   containerd = await startContainerd();
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {

@@ -9,7 +9,7 @@ import { CA, makeCertificate } from '../support/certificates.ts';
 import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { linesDuring } from './log-lines.ts';
+import { linesDuring, ORDERED_LINES } from './log-lines.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
 setDefaultTimeout(300_000);
@@ -31,7 +31,7 @@ beforeAll(async () => {
   for (const repo of ['free/app', 'ours/app', 'elsewhere'])
     await pushImage(open.url, repo, await runnableImage(), 'v1');
   await open.stop();
-  server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH });
+  server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH, ...ORDERED_LINES });
   host = `localhost:${server.port}`;
   const etc = temporaryFolder('docker-etc');
   await startOverTls(etc);

@@ -4,6 +4,9 @@ import type { Server } from '../support/server.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
 
+/** Settings of servers for linesDuring: each thread writes its lines by itself, so only those of one thread are in order. */
+export const ORDERED_LINES = { THREADS: '1' };
+
 /** All lines of an action, and none of requests before it: the server writes lines a moment after it has answered. */
 export async function linesDuring(server: Server, work: () => Promise<unknown>): Promise<readonly Line[]> {
   const before = await endOfLines(server);

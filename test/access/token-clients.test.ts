@@ -8,7 +8,7 @@ import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { secret } from '../support/secrets.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { linesDuring } from './log-lines.ts';
+import { linesDuring, ORDERED_LINES } from './log-lines.ts';
 
 setDefaultTimeout(300_000);
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
     env: { HTPASSWD_FILE: accounts },
     input: PASSWORD,
   });
-  server = await startServer({ HTPASSWD_FILE: accounts });
+  server = await startServer({ HTPASSWD_FILE: accounts, ...ORDERED_LINES });
   writeLayout(layout, image, image.blobs, 'v1');
   await tools('crane', 'skopeo', 'oras', 'regctl', 'podman', 'runc', 'buildah', 'docker', 'dockerd');
 }, TOOLS_WITHIN_MS);
