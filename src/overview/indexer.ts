@@ -118,12 +118,13 @@ export class Indexer {
   /**
    * Resolves when everything that was written before is in the index, or after this time.
    * @param within milliseconds
+   * @returns whether it is
    */
-  async caughtUp(within: number): Promise<void> {
+  async caughtUp(within: number): Promise<boolean> {
     this.look();
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { ticket: this.#tickets, resolve };
-    if (this.#isDone(waiter)) return;
+    if (this.#isDone(waiter)) return true;
     const late = setTimeout(resolve, within);
     this.#waiters.add(waiter);
     try {
@@ -132,6 +133,7 @@ export class Indexer {
       clearTimeout(late);
       this.#waiters.delete(waiter);
     }
+    return this.#isDone(waiter);
   }
 
   async close(): Promise<void> {

@@ -35,7 +35,7 @@ export interface Overview {
   ): Promise<ReadonlyMap<Digest, Sharers>>;
 }
 
-/** Whether every repository is in the index: false for a while after the start. */
+/** Whether the index has everything that was written before: false for a while after the start, and where it follows too slowly. */
 export interface Complete {
   readonly isComplete: boolean;
 }

@@ -30,7 +30,7 @@ export interface OverviewPorts {
   readonly access: AccessPolicy;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Resolves when what this process has written before is in the index, or after a moment. @returns whether the index is complete */
+  /** Resolves when what this process has written before is in the index, or after a moment. @returns whether it is */
   readonly caughtUp: () => Promise<boolean>;
   /** What the last collection left; undefined if none ran. */
   readonly garbage: () => Promise<Totals['garbage']>;
@@ -72,7 +72,7 @@ export class OverviewService implements Overview {
     const isComplete = await this.#ports.caughtUp();
     const page = this.#ports.database.transaction(() => this.#tags.page(repo, request)).deferred();
     if (page !== undefined) return { ...page, isComplete };
-    // Before the index is complete, a repository that it does not have may exist.
+    // Until the index has everything, a repository that it does not have may exist.
     if (isComplete) throw nameUnknown(repo);
     return { items: [], count: 0, folded: 0, more: false, isComplete };
   }

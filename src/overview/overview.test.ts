@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { changed } from '../../test/simulation/bugs.ts';
 import { countingIncarnations, TestClock } from '../../test/support/deterministic.ts';
 import { commandOf, type Operation, operations } from '../../test/support/generators.ts';
 import { type Image, image, json, mediaTypes } from '../../test/support/oci.ts';
@@ -300,6 +301,30 @@ test('summaries come in pages in every order, with who pushed last and the pushe
   expect(below.items.find(({ name }) => name === open)?.pushes.at(-3)).toBe(3);
   expect(below.items.map(({ name }) => name as string)).not.toContain(hidden);
   expect(await refusalOf(overview.repositories({ ...BY_NAME, after: 'x' }, CALLER))).toBe('request-invalid');
+});
+
+test('an answer that cannot wait for the last writes says so, and calls no repository missing that was just created', async () => {
+  const world = openRegistry();
+  let readable = Promise.resolve();
+  const slow = changed(world.driver, {
+    read: async (key) => {
+      await readable;
+      return await world.driver.read(key);
+    },
+  });
+  await using index = openOverview(slow, world.projection, { patience: 20 });
+  await index.settled();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  readable = promise;
+  await push(world, A, image(), 'v1');
+  index.changed(A);
+  const tags = () => index.overview.tags(A, { sort: 'name', offset: 0, limit: 1 }, CALLER);
+  expect(await tags()).toMatchObject({ items: [], isComplete: false });
+  expect(await index.overview.totals(CALLER)).toMatchObject({ tags: 0, isComplete: false });
+  resolve();
+  await index.settled();
+  expect(await tags()).toMatchObject({ count: 1, isComplete: true });
+  expect(await refusalOf(index.overview.tags(B, { sort: 'name', offset: 0, limit: 1 }, CALLER))).toBe('name-unknown');
 });
 
 test('a full disk leaves the index as it was, and later it catches up', async () => {

@@ -20,7 +20,7 @@ const GARBAGE_FOR_MS = 30_000;
 interface OverviewCalls {
   /** Makes the index, unless there is one. @returns the path of its file */
   open(): Promise<string>;
-  /** Resolves when what was written before is in the index, or after a moment. @returns whether the index is complete */
+  /** Resolves when what was written before is in the index, or after a moment. @returns whether it is */
   caughtUp(noted: readonly RepositoryName[]): Promise<boolean>;
 }
 

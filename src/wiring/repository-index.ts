@@ -49,7 +49,7 @@ export interface IndexPorts {
 export interface RunningIndex {
   /** Of its file. */
   readonly path: string;
-  /** Resolves when what was written before is in the index, or after a moment. @returns whether the index is complete */
+  /** Resolves when what was written before is in the index, or after a moment. @returns whether it is */
   readonly caughtUp: (noted: readonly RepositoryName[]) => Promise<boolean>;
   readonly close: () => Promise<void>;
 }
@@ -82,8 +82,7 @@ export function startIndex(ports: IndexPorts, noted: NotedChanges): RunningIndex
       follower?.asked();
       for (const repo of repositories) indexer.changed(repo);
       const left = FIRST_WAIT_MS - (performance.now() - begun);
-      await indexer.caughtUp(indexer.isComplete ? CATCH_UP_MS : Math.max(0, left));
-      return indexer.isComplete;
+      return await indexer.caughtUp(indexer.isComplete ? CATCH_UP_MS : Math.max(0, left));
     },
     close: async () => {
       await follower?.close();

@@ -33,9 +33,11 @@ export function openOverview(
     readonly now?: () => number;
     readonly hasRoom?: () => boolean;
     readonly pulls?: PulledAt;
+    /** How long an answer waits for what was written before, in milliseconds. */
+    readonly patience?: number;
   } = {},
 ): OpenOverview {
-  const { access = openAccess, now = Date.now, hasRoom = () => true, pulls } = options;
+  const { access = openAccess, now = Date.now, hasRoom = () => true, pulls, patience = 60_000 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'overview-'));
   const file = new IndexFile(folder, 'test', raise);
   const reader = openIndex(file.path);
@@ -54,10 +56,7 @@ export function openOverview(
   indexer.start();
   const overview = new OverviewService({
     ...{ database: reader, access, now },
-    caughtUp: async () => {
-      await indexer.caughtUp(60_000);
-      return indexer.isComplete;
-    },
+    caughtUp: () => indexer.caughtUp(patience),
     garbage: async () => ({ objects: 1, bytes: 2, at: '2030-01-01T00:00:00.000Z' }),
     expiring: () => [],
     pulls: async () => pulls,

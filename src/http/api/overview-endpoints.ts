@@ -9,7 +9,11 @@ const MAX_TAGS = 1_000;
 const MAX_STORAGE = 200;
 
 const noParameters = z.strictObject({});
-const isComplete = z.boolean().describe('Whether every repository is in the index: false for a while after the start.');
+const isComplete = z
+  .boolean()
+  .describe(
+    'Whether the index has everything that this process wrote before: false for a while after the start, and while the process has too much to do.',
+  );
 const name = z.string();
 const optionalText = z.string().optional();
 

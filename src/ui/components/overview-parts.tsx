@@ -10,7 +10,7 @@ import { Empty, Notice, Time } from './basics.tsx';
 export function Incomplete() {
   return (
     <Notice icon="clock">
-      The registry has just started: its index is being filled, so something may be missing here.
+      The registry has just started, or has much to do: its index is being filled, so something may be missing here.
     </Notice>
   );
 }
