@@ -2,9 +2,10 @@
 // replica. REPLICA_TIMES=long goes on for minutes.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { marina } from '../cli/marina.ts';
+import { eventually } from '../support/eventually.ts';
 import { expectStatus, type Image, image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { becomesEqual, expectPull, replicaOf, startReplica } from './replicas.ts';
+import { becomesEqual, becomesNoted, expectPull, replicaOf, startReplica } from './replicas.ts';
 
 const isLong = process.env.REPLICA_TIMES === 'long';
 const SECONDS = isLong ? 180 : 5;
@@ -85,11 +86,13 @@ test('kill -9 of either side while clients push leaves two equal registries with
   expect((await marina(settings.STORAGE_PATH, 'fsck', '--scrub')).code).toBe(0);
   // The feed is the same, and a cursor of one is a cursor of the other.
   primary = await startServer({ STORAGE_PATH, PORT: String(port) });
+  await becomesNoted(STORAGE_PATH);
   await becomesEqual(settings, 2 + REPOSITORIES);
   const here = await changesOf(primary.url, 'beginning');
-  const there = await changesOf(copy.url, 'beginning');
-  expect(there.changes).toEqual(here.changes);
+  // A note has its name a moment before the replica shows it.
+  await eventually(async () => expect((await changesOf(copy.url, 'beginning')).changes).toEqual(here.changes));
   await pushImage(primary.url, 'drill/last', image(), 'v1');
+  await becomesNoted(STORAGE_PATH);
   await becomesEqual(settings, 3 + REPOSITORIES);
-  expect((await changesOf(copy.url, here.cursor)).changes).toHaveLength(4);
+  await eventually(async () => expect((await changesOf(copy.url, here.cursor)).changes).toHaveLength(4));
 });

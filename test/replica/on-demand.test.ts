@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
-import { becomesEqual, expectPull, replicaOf, startReplica } from './replicas.ts';
+import { becomesCurrent, becomesEqual, expectPull, replicaOf, startReplica } from './replicas.ts';
 
 setDefaultTimeout(300_000);
 
@@ -69,6 +69,7 @@ test('content that was not copied yet is fetched for the client, and later copie
   await expectStatus(503, `${copy.url}/v2/${REPO}/manifests/v1`);
   blocked = undefined;
   await becomesEqual(settings, 3);
+  await becomesCurrent(copy);
   blocked = /./;
   await expectPull(copy.url, REPO, 'v1', pushed);
   await eventually(async () => void (await expectStatus(404, `${copy.url}/v2/${REPO}/manifests/none`)));

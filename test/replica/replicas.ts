@@ -3,6 +3,10 @@
 import { expect } from 'bun:test';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { NotesView } from '../../src/feed/notes/view.ts';
+import { lastSlot } from '../../src/replica/verify.ts';
+import { FolderArchive } from '../../src/storage/filesystem/folder-archive.ts';
+import { CATALOG, repositoryOfMarker, slotKey } from '../../src/storage/paths.ts';
 import { type Ended, linesOf, marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
@@ -50,6 +54,38 @@ export async function verified(settings: Settings): Promise<Counts> {
 /** Waits until every log is equal to that of the source. */
 export async function becomesEqual(settings: Settings, logs: number): Promise<void> {
   await eventually(async () => expect(await verified(settings)).toEqual({ equal: logs, behind: 0, different: 0 }));
+}
+
+/** Waits until a replica knows that it has everything: from then on it says without its source what does not exist. */
+export async function becomesCurrent({ url }: Server): Promise<void> {
+  await eventually(async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics.split('\n')).toContain('marina_replica_current 1');
+  });
+}
+
+/**
+ * Waits until the notes of a data folder name every slot. A replica may have slots that are not noted yet, so that it is equal to its
+ * source has another meaning.
+ */
+export async function becomesNoted(dataPath: string): Promise<void> {
+  const reader = FolderArchive.open({ root: dataPath, writable: false, uniqueName: () => expect.unreachable() });
+  try {
+    await eventually(async () => {
+      const notes = new NotesView(reader);
+      await notes.refresh();
+      for await (const { key } of reader.list(CATALOG)) {
+        const repo = repositoryOfMarker(key);
+        if (repo === undefined) continue;
+        expect([repo, notes.reached.get(repo) ?? 0]).toEqual([
+          repo,
+          await lastSlot((seq) => slotKey(repo, seq), reader),
+        ]);
+      }
+    });
+  } finally {
+    await reader.close();
+  }
 }
 
 /** Pulls a tag with everything that it names. */

@@ -112,7 +112,20 @@ test('retention shows what it would delete and why; it uses a running server, an
 });
 
 test('on schedule tags are deleted unless they are pulled, and untagged manifests unless a kept manifest needs them', async () => {
+  const STORAGE_PATH = temporaryFolder('scheduled');
+  // The index may be pushed long after its parts on a busy machine, so nothing is deleted meanwhile.
+  const first = await startServer({ STORAGE_PATH });
+  const [part, deep, loose] = [image(), image(), image()];
+  for (const each of [part, deep, loose]) await pushImage(first.url, 'team/app', each);
+  const inner = index([deep]);
+  const outer = index([inner, part]);
+  const signature = image({ subject: outer.descriptor });
+  await pushManifest(first.url, 'team/app', inner);
+  await pushManifest(first.url, 'team/app', outer, 'v1');
+  await pushImage(first.url, 'team/app', signature);
+  expect(await first.stop()).toBe(0);
   const server = await startServer({
+    STORAGE_PATH,
     RETENTION_INTERVAL: '300ms',
     RETENTION_FILE: retentionFile(`
 rules:
@@ -123,14 +136,6 @@ rules:
 `),
   });
   const { url } = server;
-  const [part, deep, loose] = [image(), image(), image()];
-  for (const each of [part, deep, loose]) await pushImage(url, 'team/app', each);
-  const inner = index([deep]);
-  const outer = index([inner, part]);
-  const signature = image({ subject: outer.descriptor });
-  await pushManifest(url, 'team/app', inner);
-  await pushManifest(url, 'team/app', outer, 'v1');
-  await pushImage(url, 'team/app', signature);
   await pushImage(url, 'pulled/app', image(), 'v1');
   const there = async (content: { descriptor: { digest: string } }) =>
     (await fetch(`${url}/v2/team/app/manifests/${content.descriptor.digest}`)).status === 200;

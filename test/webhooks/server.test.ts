@@ -91,6 +91,9 @@ beforeAll(async () => {
     { ...webhook('hangs'), url: (await startRawReceiver(() => {})).url, timeout: '1s', events: ['tag.set'] },
   ]);
   server = await startServer(settings);
+  // Where each of them begins is stored soon after the server is ready.
+  for (const name of ['dist', 'events', 'harbor', 'hangs'])
+    await eventually(async () => expect(await stateOf(name)).toMatchObject({ state: 'up to date' }));
 }, START_WITHIN_MS);
 afterEach(() => answers.clear());
 afterAll(async () => {
