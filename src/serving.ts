@@ -57,6 +57,10 @@ export class Serving implements ServingThread {
     return this.node.metrics();
   }
 
+  async begun(): Promise<number> {
+    return this.node.begun();
+  }
+
   async inFlight(): Promise<number> {
     return this.node.inFlight();
   }

@@ -59,6 +59,8 @@ export interface Node {
   readonly storage: string;
   /** Refuses new requests from now on. */
   readonly refuse: (reason: string) => void;
+  /** Requests since the start. */
+  readonly begun: () => number;
   readonly inFlight: () => number;
   /** This thread's metrics. */
   readonly metrics: () => Promise<MetricsPart>;
@@ -196,6 +198,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       // Streams and waits would last until the drain's deadline.
       ending.abort();
     },
+    begun: () => telemetry.requests.begun,
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),
     close: async () => {

@@ -1,7 +1,7 @@
 // Backups beside a server on a folder: the first one over `cp -a` of the same folder, and the second one with 1 % new over the first. The
 // time is that of the whole command, with the start of its process and the sync at its end; `cp` syncs nothing. And the p99 of GETs
 // meanwhile, over that without and over that beside `cp -a` at the backup's priority: on few processors any other process delays the
-// server. There are short windows with the same number of requests at an even rate, those without before and after each command.
+// server. A backup rests while clients make requests, so it takes longer then. There are short windows with the same number of requests at an even rate, those without before and after each command.
 import { join } from 'node:path';
 import type { Load } from '../loadgen.ts';
 import { PROJECT, startMarina } from '../peers/marina.ts';
@@ -37,8 +37,15 @@ interface Round {
   readonly first: number;
   readonly second: number;
   readonly without: readonly Load[];
-  readonly besideBackup: readonly Load[];
-  readonly besideCopy: readonly Load[];
+  readonly besideBackup: Beside;
+  readonly besideCopy: Beside;
+}
+
+/** What was measured while a command ran. */
+interface Beside {
+  readonly loads: readonly Load[];
+  /** How long the command took each time, in seconds. */
+  readonly took: readonly number[];
 }
 
 /** Pushes images, spread over the repositories. @param from the number of the first one */
@@ -90,19 +97,22 @@ async function run(context: Context): Promise<Row[]> {
       return loads;
     };
     /** Only windows that the command outlasts count. */
-    const measureBeside = async (commandFor: (made: string) => string[]): Promise<readonly Load[]> => {
+    const measureBeside = async (commandFor: (made: string) => string[]): Promise<Beside> => {
       const loads: Load[] = [];
+      const took: number[] = [];
       while (loads.length < WINDOWS_BESIDE) {
         const before = loads.length;
         let isOver = false;
+        const begin = performance.now();
         const running = place.call(commandFor(fresh()), '', env).finally(() => {
           isOver = true;
+          took.push((performance.now() - begin) / 1000);
         });
         for (let load = await measure(); !isOver; load = await measure()) loads.push(load);
         await running;
         if (loads.length === before) throw new Error('a command was over within one window: there are too few images');
       }
-      return loads;
+      return { loads, took };
     };
     const rounds: Round[] = [];
     for (let round = 0, pushed = images; round < settings.rounds; round++, pushed += images / NEW) {
@@ -113,7 +123,8 @@ async function run(context: Context): Promise<Row[]> {
       await push(marina.address, pushed, images / NEW);
       const second = await timed([...backupTo(backups), '--name', 'second']);
       const without = [...(await atRestThen(WINDOWS_WITHOUT))];
-      const found = { backup: [] as readonly Load[], copy: [] as readonly Load[] };
+      const nothing: Beside = { loads: [], took: [] };
+      const found = { backup: nothing, copy: nothing };
       const order = ['backup', 'copy'] as const;
       for (const which of round % 2 === 0 ? order : order.toReversed()) {
         found[which] = await measureBeside(which === 'backup' ? backupTo : (to) => [...POLITE, ...copyTo(to)]);
@@ -122,9 +133,9 @@ async function run(context: Context): Promise<Row[]> {
       rounds.push({ copy, first, second, without, besideBackup: found.backup, besideCopy: found.copy });
     }
     const p99Of = (loads: readonly Load[]): number => spread(loads.map(({ p99ms }) => p99ms)).median;
-    const p99s = rounds.map(({ besideBackup }) => p99Of(besideBackup));
+    const p99s = rounds.map(({ besideBackup }) => p99Of(besideBackup.loads));
     const withouts = rounds.map(({ without }) => p99Of(without));
-    const copies = rounds.map(({ besideCopy }) => p99Of(besideCopy));
+    const copies = rounds.map(({ besideCopy }) => p99Of(besideCopy.loads));
     const row = (title: string, over: readonly number[], under: readonly number[], most?: number): Row => {
       const [one, other] = [over, under].map((each) => spread([...each]).median.toFixed(2));
       const { median, min, max } = ratios([...over], [...under]);
@@ -152,6 +163,11 @@ async function run(context: Context): Promise<Row[]> {
       row('p99 of GET manifest beside a backup over that without, ms', p99s, withouts, MAX_RATIO.p99),
       row('p99 of GET manifest beside a backup over that beside cp -a, ms', p99s, copies, MAX_RATIO.p99),
       row('p99 of GET manifest beside cp -a over that without, ms', copies, withouts),
+      row(
+        'backup beside these GETs over one without, s',
+        rounds.map(({ besideBackup }) => spread([...besideBackup.took]).median),
+        firsts,
+      ),
     ];
   } finally {
     await marina.child.stop();

@@ -1,8 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { jsonOf } from '../oci/json.ts';
 import { type Digest, type Incarnation, parseIncarnation } from '../oci/names.ts';
-import type { Archive } from '../storage/archive.ts';
+import type { Archive, Copy } from '../storage/archive.ts';
 import type { StoredObject } from '../storage/driver.ts';
 import { FORMAT } from '../storage/paths.ts';
 import { BackupRefused } from './errors.ts';
@@ -18,7 +17,7 @@ const identity = z.object({
 
 /** A prune that has not said for this long that it goes on, in milliseconds, does not go on. */
 const PRUNE_ENDS_MS = 60 * 60_000;
-/** Digests that are remembered as stored, so that content which repositories share is looked for once. */
+/** At most so many digests are remembered as stored, so that content which repositories share is looked for once. */
 const KNOWN_DIGESTS = 200_000;
 
 export interface BackupName {
@@ -29,7 +28,7 @@ export interface BackupName {
 /** A place with backups. */
 export class BackupPlace {
   readonly #archive: Archive;
-  readonly #known = new LRUCache<Digest, true>({ max: KNOWN_DIGESTS });
+  readonly #known = new Set<Digest>();
 
   constructor(archive: Archive) {
     this.#archive = archive;
@@ -131,15 +130,19 @@ export class BackupPlace {
     if (this.#known.has(digest)) return true;
     const found = await this.#archive.head(blobKey(digest));
     if (found?.size !== size) return false;
-    this.#known.set(digest, true);
+    this.#remember(digest);
     return true;
   }
 
   /** @returns false if the bytes do not have that digest */
-  async add(digest: Digest, source: StoredObject, onBytes: (count: number) => void): Promise<boolean> {
+  async add(digest: Digest, source: StoredObject, onBytes: Copy['onBytes']): Promise<boolean> {
     const isRight = await this.#archive.copy(blobKey(digest), source, { digest, onBytes });
-    if (isRight) this.#known.set(digest, true);
+    if (isRight) this.#remember(digest);
     return isRight;
+  }
+
+  #remember(digest: Digest): void {
+    if (this.#known.size < KNOWN_DIGESTS) this.#known.add(digest);
   }
 
   async addPack(pack: string, bytes: Uint8Array): Promise<void> {

@@ -237,7 +237,8 @@ class RestoreRun {
       const object = await archive.open(blobKey(digest));
       if (object === undefined) return 'missing';
       const isRight =
-        object.size === size && (await target.copy(key, object, { digest, onBytes: () => signal.throwIfAborted() }));
+        object.size === size &&
+        (await target.copy(key, object, { digest, onBytes: async () => signal.throwIfAborted() }));
       if (!isRight) return 'damaged';
       this.#counts.bytes += size;
     }

@@ -238,10 +238,13 @@ class BackupRun {
   }
 
   async #add(digest: Digest, object: StoredObject): Promise<boolean> {
-    const { place, signal } = this.#ports;
+    const { place, signal, pace } = this.#ports;
     const release = object.size < LARGE_BYTES ? undefined : await this.#large.acquire(signal);
     try {
-      return await place.add(digest, object, () => signal.throwIfAborted());
+      return await place.add(digest, object, () => {
+        signal.throwIfAborted();
+        return pace();
+      });
     } finally {
       release?.();
     }

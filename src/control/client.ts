@@ -20,6 +20,7 @@ import {
   CONTROL_SOCKET,
   collectionProgress,
   refusalAnswer,
+  requestsAnswer,
   retentionProgress,
   webhookOrderAnswer,
   webhookOutcome,
@@ -68,6 +69,12 @@ export class ControlClient {
   async retentionProgress(): Promise<RetentionProgress | undefined> {
     const response = await this.#request('GET', '/retentions/progress');
     return parsed(retentionProgress.nullable(), await response.json()) ?? undefined;
+  }
+
+  /** The requests of clients since the start of the server. */
+  async requests(): Promise<number> {
+    const response = await this.#request('GET', '/requests');
+    return parsed(requestsAnswer, await response.json()).begun;
   }
 
   /** @throws RegistryError `name-unknown` */

@@ -33,6 +33,7 @@ function serve(importTree: RunImport) {
       collect: unexpected,
       retain: unexpected,
       progress: unexpected,
+      requests: unexpected,
       deleteRepository: unexpected,
       restore: unexpected,
       changeRobot: unexpected,

@@ -11,6 +11,7 @@ import type { Outcome } from '../webhooks/sender.ts';
  *   GET    /collections/progress   the progress of the running one, or null
  *   POST   /retentions/<ULID>      requests a retention run; its report carries the ULID
  *   GET    /retentions/progress    the progress of the running one, or null
+ *   GET    /requests               how many requests clients have made since the start
  *   DELETE /repositories/<name>    deletes a repository
  *   POST   /restorations/<name>    restores what the body says (registry/restoration.ts); the response says what was done
  *   POST   /robots/<name>          changes a robot as the body says (access/robots/decide.ts)
@@ -41,6 +42,8 @@ export const retentionProgress: z.ZodType<RetentionProgress> = z.object({
   total: z.number(),
   repository: z.string(),
 });
+
+export const requestsAnswer = z.object({ begun: z.number() });
 
 export const webhookOrderAnswer = z.object({ isDone: z.boolean() });
 

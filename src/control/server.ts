@@ -19,6 +19,8 @@ export interface ControlPorts {
   readonly retain: (request: string) => Promise<boolean>;
   /** The progress of the current run, if there is one. */
   readonly progress: (kind: 'collect' | 'retain') => Promise<unknown>;
+  /** The requests of clients since the start, on all threads. */
+  readonly requests: () => Promise<number>;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly changeRobot: (name: RobotName, change: RobotChange) => Promise<void>;
@@ -85,6 +87,8 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
   const kind = KINDS.get(thing);
   if (request.method === 'GET' && kind !== undefined && name === 'progress')
     return Response.json((await progress(kind)) ?? null);
+  if (request.method === 'GET' && thing === 'requests' && name === '')
+    return Response.json({ begun: await ports.requests() });
   if (thing === 'read-only' && name === '' && (request.method === 'PUT' || request.method === 'DELETE')) {
     await ports.turnReadOnly(request.method === 'PUT');
     return new Response(null, { status: 204 });

@@ -3,8 +3,8 @@ import type { Key, StoredObject, StoreReader } from './driver.ts';
 
 export interface Copy {
   readonly digest: Digest;
-  /** Called with the length of each piece that was copied. */
-  readonly onBytes: (count: number) => void;
+  /** Called with the length of each piece that was copied, and awaited. */
+  readonly onBytes: (count: number) => Promise<void> | undefined;
 }
 
 /**

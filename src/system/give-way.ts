@@ -8,27 +8,36 @@ const THREADS = '/proc/self/task';
 /** `cpu_set_t` of the C library: a bit for each of 1,024 processors. */
 const SET_BYTES = 128;
 
-/**
- * Lets other processes go first, for good: this one gets the lowest priority, and on Linux one processor. The priority alone is not enough
- * there: a thread that waits for a processor may wait some milliseconds for one with a lower priority, if it has used the processor much
- * itself. And Bun has threads that compile and collect garbage beside the one that works, so all processors of a small machine would be in
- * use (docs/decisions/0102).
- *
- * Both hold for a thread, not for a process ("the nice value is a per-thread attribute", setpriority(2); sched_setaffinity(2)). A new
- * thread inherits them from the one that starts it, so those that are there already get them, too.
- * @throws SystemError if the system refuses the priority
+/*
+ * How a process lets others go first. On Linux both ways hold for a thread, not for a process ("the nice value is a per-thread attribute",
+ * setpriority(2); sched_setaffinity(2)). A new thread inherits them from the one that starts it, so those that are there already get them,
+ * too.
  */
-export function giveWay(): void {
-  const { PRIORITY_LOW } = constants.priority;
-  setPriority(PRIORITY_LOW);
-  if (process.platform !== 'linux') return;
-  const keepToOneProcessor = oneProcessor();
+
+/**
+ * Gives this process the lowest priority, for good.
+ * @throws SystemError if the system refuses
+ */
+export function takeLowestPriority(): void {
+  setPriority(constants.priority.PRIORITY_LOW);
+  if (process.platform === 'linux') forEachThread(lowerPriority);
+}
+
+/**
+ * Keeps this process to one processor, for good, on Linux. There the priority alone is not enough: a thread that waits for a processor may
+ * wait some milliseconds for one with a lower priority, if it has used the processor much itself. And Bun has threads that compile and
+ * collect garbage beside the one that works, so all processors of a small machine would be in use (docs/decisions/0102).
+ */
+export function keepToOneProcessor(): void {
+  if (process.platform === 'linux') forEachThread(oneProcessor());
+}
+
+function forEachThread(apply: (thread: number) => void): void {
   const done = new Set<number>();
-  // Until it gives way, a thread may start another one, which is listed next time.
+  // Until it is its turn, a thread may start another one, which is listed next time.
   for (let others = threads(); others.length > 0; others = threads().filter((thread) => !done.has(thread)))
     for (const thread of others) {
-      lowerPriority(thread);
-      keepToOneProcessor(thread);
+      apply(thread);
       done.add(thread);
     }
 }

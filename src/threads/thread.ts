@@ -86,7 +86,7 @@ export type Thread =
 /** The only thread of its process, or one that shares nothing with the others. */
 export const ALONE: Thread = { kind: 'alone' };
 
-/** A thread that serves, from its start to its end. The functions are called in this order, each once, except `metrics` and `inFlight`. */
+/** A thread that serves, from its start to its end. The functions are called in this order, each once, except `metrics`, `begun` and `inFlight`. */
 export interface ServingThread {
   /** Opens the store and wires the thread. The owner is wired first. @throws errors that the operator can fix */
   wire(): Promise<void>;
@@ -94,6 +94,8 @@ export interface ServingThread {
   listen(port: number): Promise<number>;
   /** This thread's metrics. */
   metrics(): Promise<MetricsPart>;
+  /** Requests since the start. */
+  begun(): Promise<number>;
   /** Requests in progress. */
   inFlight(): Promise<number>;
   /** Accepts no more connections and requests. Resolves when no request is in progress, or after the time. @param within milliseconds */
@@ -108,6 +110,7 @@ export const SERVING = [
   'wire',
   'listen',
   'metrics',
+  'begun',
   'inFlight',
   'drain',
   'disconnect',

@@ -13,10 +13,13 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
 import { StoreInUse } from '../storage/prepare.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
-import { giveWay } from '../system/give-way.ts';
+import { takeLowestPriority } from '../system/give-way.ts';
+import { within } from '../system/within.ts';
 import { idFactory, sleep } from './basics.ts';
 import type { OpenedStore } from './store.ts';
 import { requireStoreOwner } from './store-owner.ts';
+
+type WritingDesk = Pick<BackupDesk, 'hold' | 'release' | 'report'>;
 
 /** How long a server may take from holding its folder to listening to commands, in milliseconds. */
 const STARTED_WITHIN_MS = 15_000;
@@ -24,6 +27,9 @@ const POLL_MS = 200;
 
 /** Refusals of a store that collects nothing. A replica only deletes what its source has not linked for GC_GRACE. */
 const NOTHING_WRITTEN: ReadonlySet<ErrorKind> = new Set(['read-only', 'writes-paused', 'replica', 'elsewhere']);
+
+/** A server that does not say within this many milliseconds how many requests it has had. */
+const COUNTED_WITHIN_MS = 1_000;
 
 const BUCKET = /^s3:\/\/(?<bucket>[^/]+)(?:\/(?<prefix>.*))?$/;
 
@@ -81,16 +87,16 @@ function s3Ports(): S3Ports {
 export async function openBackupDesk(config: Config, place: string): Promise<BackupDesk> {
   requireStoreOwner(config);
   // Requests come first.
-  giveWay();
+  takeLowestPriority();
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
   if (!isAlone) {
     const opened = await openWritable(config, true);
-    return { ...directly(opened.driver), close: () => opened.close() };
+    return { ...directly(opened.driver), requests: async () => undefined, close: () => opened.close() };
   }
   // What a power cut took is recovered before the logs are read.
   const first = await serverOrStore(config, place);
   if (!(first instanceof ControlClient)) await first.close();
-  const through = async <T>(work: (desk: Omit<BackupDesk, 'close'>) => Promise<T>): Promise<T> => {
+  const through = async <T>(work: (desk: WritingDesk) => Promise<T>): Promise<T> => {
     const found = await serverOrStore(config, place);
     if (found instanceof ControlClient) return await work(throughServer(found));
     try {
@@ -103,7 +109,23 @@ export async function openBackupDesk(config: Config, place: string): Promise<Bac
     hold: (id, content) => through((desk) => desk.hold(id, content)),
     release: (id) => through((desk) => desk.release(id)),
     report: (report) => through((desk) => desk.report(report)),
+    requests: countRequests(place),
     close: async () => {},
+  };
+}
+
+/** Asks the server that has the folder. A backup does not fail because of its pauses, so if there is no answer, the number is not known. */
+function countRequests(place: string): () => Promise<number | undefined> {
+  let server: ControlClient | undefined;
+  return async () => {
+    try {
+      server ??= await within(COUNTED_WITHIN_MS, ControlClient.connect(place));
+      return await within(COUNTED_WITHIN_MS, server?.requests() ?? Promise.resolve(undefined));
+    } catch {
+      // It has ended, or is of another version.
+      server = undefined;
+      return undefined;
+    }
   };
 }
 
@@ -127,7 +149,7 @@ async function openWritable(config: Config, isShared: boolean): Promise<OpenedSt
   return await openStore(config, isShared, silent());
 }
 
-function directly(driver: ObjectStore): Omit<BackupDesk, 'close'> {
+function directly(driver: ObjectStore): WritingDesk {
   return {
     hold: async (id, content) => {
       if ((await readSwitch(driver)) !== undefined) return false;
@@ -141,7 +163,7 @@ function directly(driver: ObjectStore): Omit<BackupDesk, 'close'> {
   };
 }
 
-function throughServer(server: ControlClient): Omit<BackupDesk, 'close'> {
+function throughServer(server: ControlClient): WritingDesk {
   const whileWritable = async (request: Promise<void>): Promise<boolean> => {
     try {
       await request;

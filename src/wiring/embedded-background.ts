@@ -56,6 +56,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
   const { projection, sessions, thread, notes, webhookFile } = ports;
   const { driver } = opened;
   const news = spreadNews(ports.folderThread);
+  const others = thread.kind === 'owner' ? thread.others : [];
   const requests = (): number => telemetry.requests.begun;
   const collect = wireCollection({
     config,
@@ -178,6 +179,10 @@ export async function openBackground(ports: BackgroundPorts): Promise<Background
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
         progress: (kind) => jobs.progress({ kind }),
         retain: (request) => jobs.enqueue({ kind: 'retain', request }),
+        requests: async () => {
+          const all = await Promise.all(others.map(({ serving }) => serving.begun()));
+          return all.reduce((sum, each) => sum + each, requests());
+        },
         deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
         restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver }),
         changeRobot: async (name, change) => {

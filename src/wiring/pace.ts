@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type BackupPace, type BackupPacePorts, paceBeside } from '../backup/pace.ts';
 import { memoryTrimmer } from '../collection/memory.ts';
 import { createPacer } from '../collection/pace.ts';
+import { keepToOneProcessor } from '../system/give-way.ts';
 import { sleep } from './basics.ts';
 
 /** Times in milliseconds for background work in a process that serves requests: how long it may run, and how long it then rests. */
@@ -15,6 +17,12 @@ const RATE_WINDOW = 10;
 /** How long background work may run, in milliseconds, in a process that serves no requests. */
 const ALONE = { busy: 50 };
 
+const now = (): number => performance.now();
+
+function createTrimmer(): () => void {
+  return memoryTrimmer({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
+}
+
 /** The number of requests that this process has received since its start. */
 export type CountRequests = () => number;
 
@@ -24,9 +32,8 @@ export type CountRequests = () => number;
  * @param requests undefined if the process serves no requests
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
-  const now = (): number => performance.now();
   if (requests === undefined) {
-    const trimMemory = memoryTrimmer({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
+    const trimMemory = createTrimmer();
     const rest = (): Promise<void> => {
       trimMemory();
       return nextTurn();
@@ -46,4 +53,18 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
     return sleep(Math.min(maxRest, minRest + received * restPerRequest));
   };
   return createPacer({ now, rest, busy });
+}
+
+/** Creates the pause of the command that makes a backup. @param requests those of clients of the server that has the store */
+export function paceForBackup(requests: BackupPacePorts['requests']): BackupPace {
+  const trimMemory = createTrimmer();
+  let isKept = false;
+  const afterWork = (): Promise<void> => {
+    // A short backup is over by now. It would take longer on one processor, because Bun compiles its code on other threads.
+    if (!isKept) keepToOneProcessor();
+    isKept = true;
+    trimMemory();
+    return nextTurn();
+  };
+  return paceBeside({ now, sleep, requests, afterWork });
 }

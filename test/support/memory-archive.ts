@@ -46,7 +46,7 @@ export class MemoryArchive implements Archive {
     const bytes = Buffer.concat(pieces);
     if (bytes.length !== source.size || digestOf(algorithmOf(digest), bytes) !== digest) return false;
     await this.write(key, bytes);
-    onBytes(bytes.length);
+    await onBytes(bytes.length);
     return true;
   }
 

@@ -11,6 +11,7 @@ self.onmessage = ({ data: { thread, config, serving } }) => {
     wire: nothing,
     listen: async (port) => port + thread.index + thread.count + config.threads,
     metrics: async () => [],
+    begun: async () => 7,
     inFlight: async () => new Int32Array(thread.memory.heads).length,
     drain: async () => {
       throw Object.assign(new Error('PORT cannot be used'), { name: 'ConfigError' });

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { BackupPorts, NameOption } from './ports.ts';
+import type { BackupPorts, CreateOptions, NameOption } from './ports.ts';
 import type { PruneOptions } from './prune.ts';
 import type { RestoreOptions } from './restore.ts';
 import type { VerifyOptions } from './verify.ts';
@@ -16,8 +16,9 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
     .enablePositionalOptions()
     .argument('<place>', PLACE)
     .option('--name <name>', 'a name for the backup; its time in UTC if left out')
+    .option('--full-speed', 'do not rest while clients use the registry')
     .option('--json', 'print one JSON object')
-    .action(async (place: string, options: NameOption) => {
+    .action(async (place: string, options: CreateOptions) => {
       const { create } = await import('./create.ts');
       await ports.run((store, output, config) => create(place, options, { store, output, config }, ports));
     });

@@ -13,7 +13,7 @@ import { showDamages } from './damages.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { LogsBar } from './logs-bar.ts';
 import { refusing } from './places.ts';
-import type { BackupPorts, NameOption } from './ports.ts';
+import type { BackupPorts, CreateOptions } from './ports.ts';
 import { readable } from './readable.ts';
 
 const NOT_REPORTED = 'marina: the registry could not store the report of the backup, which administrators see';
@@ -22,7 +22,7 @@ const HOLD_LEFT = 'marina: the hold of the backup could not be removed: what it 
 /** `backup <place>` */
 export async function create(
   text: string,
-  { name: wanted, json }: NameOption,
+  { name: wanted, json, fullSpeed }: CreateOptions,
   { store, output, config }: { readonly store: OpenStore; readonly output: Output; readonly config: Config },
   ports: BackupPorts,
 ): Promise<ExitCode> {
@@ -49,10 +49,12 @@ export async function create(
       const desk = await ports.openBackupDesk(config, store.place);
       const bar = await LogsBar.open();
       try {
-        const { newId, sleep, operator: by, pace, version } = ports;
+        const { newId, sleep, operator: by, version } = ports;
+        const pace = ports.pace(fullSpeed === true ? async () => undefined : desk.requests);
         const done = await refusing(() =>
           backUp({
-            ...{ hold: desk.hold, release: desk.release, ...identity, newId, sleep, by, name, pace, signal },
+            ...{ hold: desk.hold, release: desk.release, ...identity, newId, sleep, by, name, signal },
+            pace: pace.pause,
             ...{ place: new BackupPlace(archive), reader: store.reader, now: Date.now, version },
             onHoldLeft: () => {
               bar.stop();
@@ -65,7 +67,10 @@ export async function create(
             },
           }),
         );
-        await (json === true ? output.json(done) : output.line(`backed up ${readable(done)}`));
+        const rested = pace.rested() / 1000;
+        await (json === true
+          ? output.json({ ...done, rested })
+          : output.line(`backed up ${readable(done)}${describeRest(rested)}`));
         return EXIT.ok;
       } catch (error) {
         bar.stop();
@@ -84,6 +89,11 @@ export async function create(
       await archive.close();
     }
   });
+}
+
+/** @param rested seconds */
+function describeRest(rested: number): string {
+  return rested === 0 ? '' : `; rested for ${rested.toFixed(1)} s of it because clients used the registry`;
 }
 
 /** Opens the place. @param failed called if it cannot be opened, but not for a wrong argument */

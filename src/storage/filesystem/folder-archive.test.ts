@@ -32,7 +32,7 @@ describe('a folder archive', () => {
     for (const source of await objectsOf(bytes)) {
       const { root, archive } = opened();
       let copied = 0;
-      const onBytes = (count: number): void => {
+      const onBytes = async (count: number): Promise<void> => {
         copied += count;
       };
       expect(await archive.copy(KEY, source, { digest: digestOf('sha256', bytes), onBytes })).toBe(true);
@@ -47,7 +47,7 @@ describe('a folder archive', () => {
   test('gives no name to bytes with another digest or length, and leaves no temporary file', async () => {
     const bytes = new Uint8Array(2 * 1024 * 1024).fill(1);
     const { root, archive } = opened();
-    const copy = { digest: digestOf('sha256', new Uint8Array([2])), onBytes: () => {} };
+    const copy = { digest: digestOf('sha256', new Uint8Array([2])), onBytes: async () => {} };
     for (const source of [...(await objectsOf(bytes)), ...(await objectsOf(bytes.subarray(5)))])
       expect(await archive.copy(KEY, source, copy)).toBe(false);
     const [file = expect.unreachable()] = await objectsOf(bytes);

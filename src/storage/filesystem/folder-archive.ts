@@ -161,7 +161,7 @@ export class FolderArchive implements Archive {
       const bytes = readFileSync(source.body.path);
       if (bytes.length !== source.size || digestOf(algorithm, bytes) !== digest) return false;
       await this.write(key, bytes);
-      onBytes(bytes.length);
+      await onBytes(bytes.length);
       return true;
     }
     const hash = createHash(algorithm);
@@ -171,7 +171,7 @@ export class FolderArchive implements Archive {
         hash.update(piece);
         await writeAll(descriptor, piece, at);
         at += piece.length;
-        onBytes(piece.length);
+        await onBytes(piece.length);
       }
       return at === source.size && digestFromHex(algorithm, hash.digest('hex')) === digest;
     });

@@ -76,7 +76,7 @@ export class BucketArchive implements Archive {
     }
     if (at !== source.size || digestOf(algorithm, bytes) !== digest) return false;
     await this.#bucket.put(key, bytes, LARGE);
-    onBytes(bytes.length);
+    await onBytes(bytes.length);
     return true;
   }
 
@@ -92,7 +92,7 @@ export class BucketArchive implements Archive {
         hash.update(part);
         parts.push(await this.#bucket.uploadPart(key, upload, parts.length + 1, part));
         total += part.length;
-        onBytes(part.length);
+        await onBytes(part.length);
       }
       if (total !== source.size || digestFromHex(algorithm, hash.digest('hex')) !== digest) return false;
       await this.#bucket.completeMultipart(key, upload, parts);
