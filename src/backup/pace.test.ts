@@ -10,6 +10,7 @@ const PIECE_MS = 10;
  */
 async function backUp(pieces: number, requests: (now: number) => number | undefined) {
   let [time, worked, turns] = [0, 0, 0];
+  const usedAt: number[] = [];
   const rests: { readonly after: number; readonly milliseconds: number }[] = [];
   const { pause, rested } = paceBeside({
     now: () => time,
@@ -20,6 +21,7 @@ async function backUp(pieces: number, requests: (now: number) => number | undefi
     },
     requests: async () => requests(time),
     afterWork: async () => void turns++,
+    onUsed: () => usedAt.push(time),
   });
   for (let done = 0; done < pieces; done++) {
     await pause();
@@ -27,6 +29,7 @@ async function backUp(pieces: number, requests: (now: number) => number | undefi
     time += PIECE_MS;
   }
   expect(rested()).toBe(rests.reduce((sum, { milliseconds }) => sum + milliseconds, 0));
+  expect(usedAt.length).toBe(Math.min(1, rests.length));
   return { took: time, rests, turns };
 }
 
@@ -75,7 +78,12 @@ test('requests to a server that was restarted count, too', async () => {
 });
 
 test('a failure of the work after a piece reaches the backup', async () => {
-  const ports = { now: performance.now.bind(performance), sleep: async () => {}, requests: async () => 1 };
+  const ports = {
+    now: performance.now.bind(performance),
+    sleep: async () => {},
+    requests: async () => 1,
+    onUsed: () => {},
+  };
   const { pause } = paceBeside({ ...ports, afterWork: () => Promise.reject(new Error('broken')) });
   await Bun.sleep(210);
   await expect(pause()).rejects.toThrow('broken');

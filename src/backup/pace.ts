@@ -14,6 +14,8 @@ export interface BackupPacePorts {
   readonly requests: () => Promise<number | undefined>;
   /** Awaited after each piece of work. */
   readonly afterWork: () => Promise<void>;
+  /** Called when it becomes known that clients use the registry, once. */
+  readonly onUsed: () => void;
 }
 
 export interface BackupPace {
@@ -27,7 +29,7 @@ export interface BackupPace {
  * Creates the pause that a backup awaits between small pieces of work. Other processes delay requests even at the lowest priority, so while
  * there are requests, a backup works for a third of the time only (docs/decisions/0102).
  */
-export function paceBeside({ now, sleep, requests, afterWork }: BackupPacePorts): BackupPace {
+export function paceBeside({ now, sleep, requests, afterWork, onUsed }: BackupPacePorts): BackupPace {
   let known: number | undefined;
   let rested = 0;
   let usedUntil = Number.NEGATIVE_INFINITY;
@@ -37,6 +39,7 @@ export function paceBeside({ now, sleep, requests, afterWork }: BackupPacePorts)
     if (known !== undefined && count !== undefined && count !== known) usedUntil = now() + USED_MS;
     known = count;
     if (now() >= usedUntil) return;
+    if (rested === 0) onUsed();
     await sleep(REST_MS);
     rested += REST_MS;
   };

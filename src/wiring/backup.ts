@@ -13,7 +13,7 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
 import { StoreInUse } from '../storage/prepare.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
-import { takeLowestPriority } from '../system/give-way.ts';
+import { keepToOneProcessor, takeLowestPriority } from '../system/give-way.ts';
 import { within } from '../system/within.ts';
 import { idFactory, sleep } from './basics.ts';
 import type { OpenedStore } from './store.ts';
@@ -90,6 +90,8 @@ export async function openBackupDesk(config: Config, place: string): Promise<Bac
   takeLowestPriority();
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
   if (!isAlone) {
+    // Nodes may be on this machine, and whether clients use them is not known here.
+    keepToOneProcessor();
     const opened = await openWritable(config, true);
     return { ...directly(opened.driver), requests: async () => undefined, close: () => opened.close() };
   }

@@ -58,13 +58,9 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
 /** Creates the pause of the command that makes a backup. @param requests those of clients of the server that has the store */
 export function paceForBackup(requests: BackupPacePorts['requests']): BackupPace {
   const trimMemory = createTrimmer();
-  let isKept = false;
   const afterWork = (): Promise<void> => {
-    // A short backup is over by now. It would take longer on one processor, because Bun compiles its code on other threads.
-    if (!isKept) keepToOneProcessor();
-    isKept = true;
     trimMemory();
     return nextTurn();
   };
-  return paceBeside({ now, sleep, requests, afterWork });
+  return paceBeside({ now, sleep, requests, afterWork, onUsed: keepToOneProcessor });
 }
