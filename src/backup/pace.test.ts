@@ -6,14 +6,16 @@ const PIECE_MS = 10;
 /**
  * A backup with as many pieces of work.
  * @param requests of clients until that time, in milliseconds from the begin
+ * @param share of the work that is processor time
  * @returns how long it took, the rests with how long it had worked before each, and how often others had their turn
  */
-async function backUp(pieces: number, requests: (now: number) => number | undefined) {
-  let [time, worked, turns] = [0, 0, 0];
+async function backUp(pieces: number, requests: (now: number) => number | undefined, share = 1) {
+  let [time, worked, processorTime, turns] = [0, 0, 0, 0];
   const usedAt: number[] = [];
   const rests: { readonly after: number; readonly milliseconds: number }[] = [];
   const { pause, rested } = paceBeside({
     now: () => time,
+    processorTime: () => processorTime,
     sleep: async (milliseconds) => {
       rests.push({ after: worked, milliseconds });
       worked = 0;
@@ -26,9 +28,10 @@ async function backUp(pieces: number, requests: (now: number) => number | undefi
   for (let done = 0; done < pieces; done++) {
     await pause();
     worked += PIECE_MS;
+    processorTime += PIECE_MS * share;
     time += PIECE_MS;
   }
-  expect(rested()).toBe(rests.reduce((sum, { milliseconds }) => sum + milliseconds, 0));
+  expect(rested()).toBeCloseTo(rests.reduce((sum, { milliseconds }) => sum + milliseconds, 0));
   expect(usedAt.length).toBe(Math.min(1, rests.length));
   return { took: time, rests, turns };
 }
@@ -61,6 +64,16 @@ test.each([1_000, 5])('with %i requests a second it works for a third of the tim
   expect(new Set(rests.map(({ milliseconds }) => milliseconds))).toEqual(new Set([400]));
 });
 
+test.each([
+  ['waits for disks for half of the time', 0.5, 200],
+  ['hardly gets a processor', 0.01, 4],
+  ['uses two processors', 2, 400],
+])('a backup that %s rests for twice its processor time, but not longer than 400 ms', async (_, share, rest) => {
+  const { rests } = await backUp(1_000, perSecond(1_000), share);
+  expect(rests.length).toBe(48);
+  for (const { milliseconds } of rests) expect(milliseconds).toBeCloseTo(rest);
+});
+
 test('it stops resting a second after the last request', async () => {
   const { took, rests } = await backUp(1_000, perSecond(100, 2_000, 4_000));
   // From 2 to 5 s, every 600 ms.
@@ -80,6 +93,7 @@ test('requests to a server that was restarted count, too', async () => {
 test('a failure of the work after a piece reaches the backup', async () => {
   const ports = {
     now: performance.now.bind(performance),
+    processorTime: () => 0,
     sleep: async () => {},
     requests: async () => 1,
     onUsed: () => {},

@@ -62,5 +62,9 @@ export function paceForBackup(requests: BackupPacePorts['requests']): BackupPace
     trimMemory();
     return nextTurn();
   };
-  return paceBeside({ now, sleep, requests, afterWork, onUsed: keepToOneProcessor });
+  const processorTime = (): number => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  return paceBeside({ now, processorTime, sleep, requests, afterWork, onUsed: keepToOneProcessor });
 }
