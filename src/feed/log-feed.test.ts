@@ -392,6 +392,27 @@ describe('a reader that sees nothing', () => {
     }
   });
 
+  test('leaves other requests their turns however many pages are read at once', async () => {
+    await writeNotes(1, REPOSITORIES);
+    const start = await feed.start({ kind: 'beginning' });
+    const busily = (): boolean => {
+      for (const until = performance.now() + 0.1; performance.now() < until; );
+      return false;
+    };
+    const options = { filter: { includes: busily, types: undefined }, limit: 10, signal: SIGNAL };
+    let isDone = false;
+    let turns = 0;
+    const others = (async () => {
+      for (; !isDone; turns++) await immediate();
+    })();
+    const pages = Array.from({ length: 40 }, () => feed.page(start, options));
+    await Promise.all(pages);
+    isDone = true;
+    await others;
+    // Each page is busy for 30 ms: 256 repositories for 26 ms.
+    expect(turns).toBeGreaterThan(pages.length);
+  });
+
   test('can be stopped', async () => {
     await writeNotes(2, REPOSITORIES);
     const start = await feed.start({ kind: 'beginning' });

@@ -16,7 +16,7 @@ import type {
 } from './feed.ts';
 import type { Note } from './notes/note.ts';
 import { NotesReader } from './notes/reader.ts';
-import { Pace, type PageTime } from './pace.ts';
+import { Pace, type PageTime, Turns } from './pace.ts';
 import { SlotChanges } from './slot-changes.ts';
 import { type Doorbell, Waiters } from './waiters.ts';
 import { type SlotStep, slotsBefore, slotsOf, type WalkPorts } from './walk.ts';
@@ -52,9 +52,11 @@ export class LogFeed implements Feed, LatestChanges {
   readonly #slots: SlotChanges;
   readonly #waiters: Waiters;
   readonly #time: PageTime;
+  readonly #turns: Turns;
 
   constructor(ports: LogFeedPorts) {
     this.#time = ports.time;
+    this.#turns = new Turns(ports.time);
     this.#codec = new CursorCodec(ports.store);
     this.#notes = new NotesReader(ports);
     this.#slots = new SlotChanges(ports.driver);
@@ -88,7 +90,7 @@ export class LogFeed implements Feed, LatestChanges {
     const place = await this.#open(cursor);
     await this.#notes.advance();
     const page = new PageInProgress(limit, filter.types);
-    const pace = new Pace(signal, this.#time);
+    const pace = new Pace(signal, this.#time, this.#turns);
     const walk = this.#walk(filter, limit, pace);
     const first = place.position.note;
     const head = Math.min(this.#notes.head, first + MAX_NOTES - 1);
@@ -128,7 +130,7 @@ export class LogFeed implements Feed, LatestChanges {
     await this.#notes.advance();
     const { head } = this.#notes;
     const end = place?.position ?? endOf(head);
-    const pace = new Pace(signal, this.#time);
+    const pace = new Pace(signal, this.#time, this.#turns);
     const walk = this.#walk(filter, limit, pace);
     const changes: Change[] = [];
     const first = isAtStart(end) ? end.note - 1 : end.note;
