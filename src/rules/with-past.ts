@@ -50,10 +50,10 @@ class MistypedMoments extends Forwarding {
       return await read();
     } catch (error) {
       if (!(error instanceof RegistryError) || error.kind !== 'name-unknown') throw error;
-      const forms = `${this.#prefix}/20261128t101500z/ (UTC), or ${this.#prefix}/20261128/ for the end of a day`;
+      const moments = `${this.#prefix}/20261128t101500z/ (UTC), or ${this.#prefix}/20261128/ for the end of a day`;
       throw new RegistryError(
         'name-unknown',
-        `${repo} names no moment of the past: it is written ${forms}`,
+        `${repo} names no moment of the past: it is written ${moments}, before the name of a repository`,
         error.detail,
       );
     }

@@ -98,6 +98,8 @@ test('what was not there is 404, and says so', async () => {
 });
 
 test('the answer to a mistyped moment says how a moment is written', async () => {
+  const { bytes: nameless } = await expectStatus(404, `${server.url}/v2/at/20261128/tags/list`);
+  expect(new TextDecoder().decode(nameless)).toContain('before the name of a repository');
   for (const moment of ['2026-11-28', '20261128t1015z', '20261199', '20261128t101500', 'latest', '12']) {
     const digest = first.descriptor.digest;
     for (const address of ['manifests/latest', `blobs/${digest}`, 'tags/list']) {

@@ -73,6 +73,9 @@ describe('the condition of a write', () => {
     expect(parsed({ 'If-None-Match': `"${D}"` })).toBe('refused');
     expect(parsed({ 'If-None-Match': '*' }, { method: 'DELETE' })).toBe('refused');
     expect(parsed({ 'If-None-Match': '*', 'If-Match': '*' })).toBe('refused');
+    const date = 'Sat, 29 Oct 1994 19:43:31 GMT';
+    expect(parsed({ 'If-Unmodified-Since': date })).toBe('refused');
+    expect(parsed({ 'If-Unmodified-Since': date, 'If-Match': `"${D}"` }, { method: 'DELETE' })).toBe('refused');
     const reference: Reference = { kind: 'digest', digest: D };
     expect(parsed({ 'If-Match': `"${D}"` }, { reference })).toBe('refused');
     expect(parsed({ 'If-None-Match': '*' }, { reference })).toBe('refused');

@@ -17,6 +17,7 @@ export function tagCondition(
 ): TagCondition | undefined {
   const match = headers.get('if-match');
   const noneMatch = headers.get('if-none-match');
+  if (headers.has('if-unmodified-since')) throw invalid('writes take If-Match with a digest, not If-Unmodified-Since');
   if (match === null && noneMatch === null) return undefined;
   if (reference.kind === 'digest') throw invalid('conditions are only possible for a tag, not for a digest');
   if (match !== null && noneMatch !== null) throw invalid('send either If-Match or If-None-Match');
