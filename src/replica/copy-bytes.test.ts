@@ -19,6 +19,7 @@ function open() {
   const asked: Incarnation[] = [];
   /** After how many bytes the source breaks off. */
   const breaks = { after: Number.POSITIVE_INFINITY };
+  const read = { bytes: 0 };
   const copier = new ByteCopier({
     driver: new MemoryDriver(here),
     instance: '01BX5ZZKBKACTAV9WEVGEMMVRZ',
@@ -41,7 +42,10 @@ function open() {
         const bytes = there.get(inc);
         if (bytes === undefined) return undefined;
         async function* chunks(all: Uint8Array): AsyncGenerator<Uint8Array> {
-          for (let start = 0; start < all.length; start += 10_000) yield all.slice(start, start + 10_000);
+          for (let start = 0; start < all.length; start += 10_000) {
+            read.bytes += 10_000;
+            yield all.slice(start, start + 10_000);
+          }
         }
         return { size: bytes.length, headers: new Headers(), chunks: chunks(bytes.slice(0, breaks.after)) };
       },
@@ -53,7 +57,7 @@ function open() {
     return { inc, digest: digestOf('sha256', bytes), size: bytes.length };
   };
   const has = (inc: Incarnation): Uint8Array | undefined => here.get(dataKey(inc));
-  return { here, there, asked, breaks, copier, add, has };
+  return { here, there, asked, breaks, read, copier, add, has };
 }
 
 describe('bytes of the source', () => {
@@ -115,5 +119,15 @@ describe('bytes of the source', () => {
     expect(await copier.copy([cut, whole], signal)).toEqual([{ ...cut, why: 'damaged' }]);
     expect(has(cut.inc)).toBeUndefined();
     expect(has(whole.inc)).toEqual(there.get(whole.inc));
+  });
+
+  test('that are more than the log says are damaged, and are not read to their end', async () => {
+    const { there, read, copier, add, has } = open();
+    const [long, whole] = [add(new Uint8Array(100_000).fill(3)), add(new Uint8Array(100_000).fill(4))];
+    there.set(long.inc, new Uint8Array(10_000_000).fill(3));
+    expect(await copier.copy([long, whole], signal)).toEqual([{ ...long, why: 'damaged' }]);
+    expect(has(long.inc)).toBeUndefined();
+    expect(has(whole.inc)).toEqual(there.get(whole.inc));
+    expect(read.bytes).toBe(210_000);
   });
 });

@@ -164,7 +164,13 @@ export class ByteCopier {
       const write = await driver.stage(place, 0, algorithm, keep, undefined, signal);
       let progress: StagedProgress;
       try {
-        for await (const chunk of bytes.chunks) await write.write(chunk);
+        let read = 0;
+        for await (const chunk of bytes.chunks) {
+          read += chunk.length;
+          // They may never end, and would fill the disk.
+          if (read > size) return 'damaged';
+          await write.write(chunk);
+        }
         progress = await write.settle();
       } finally {
         await write.release();
