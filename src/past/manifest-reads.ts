@@ -1,8 +1,8 @@
 import type { RepositoryState } from '../journal/fold.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { jsonOf } from '../oci/json.ts';
-import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
+import { MANIFEST_LIMITS, MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
+import { finish, strictJsonSteps } from '../oci/strict-json.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { collectedAt } from './collected.ts';
@@ -45,7 +45,7 @@ export async function readCompared(
   const { mediaType, size, inc } = record;
   const bytes = size > MAX_MANIFEST_BYTES ? undefined : await reads.driver.read(dataKey(inc));
   if (bytes === undefined) throw await freed(at, digest, inc, reads);
-  const json = jsonOf(bytes);
+  const json = boundedJsonOf(bytes);
   return { digest, mediaType, size, json, config: await readConfig(json, state, reads) };
 }
 
@@ -56,7 +56,13 @@ async function readConfig(manifest: unknown, state: RepositoryState, { driver }:
   const link = typeof config.digest === 'string' ? state.blob(config.digest as Digest) : undefined;
   if (link === undefined || link.size > MAX_CONFIG_BYTES) return undefined;
   const bytes = await driver.read(dataKey(link.inc));
-  return bytes === undefined ? undefined : jsonOf(bytes);
+  return bytes === undefined ? undefined : boundedJsonOf(bytes);
+}
+
+/** Anyone may push a config that nests so deeply, or has so many members, that parsing it takes seconds. Such a one is not compared. */
+function boundedJsonOf(bytes: Uint8Array): unknown {
+  const parsed = finish(strictJsonSteps(bytes, MANIFEST_LIMITS));
+  return 'value' in parsed ? parsed.value : undefined;
 }
 
 async function freed(

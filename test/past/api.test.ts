@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { ENDPOINTS } from '../../src/http/api/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectStatus, image, index, json, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
+import { content, expectStatus, image, index, json, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { type ApiDocument, documentOf, expectDocumented } from './api-document.ts';
 
@@ -132,6 +132,19 @@ test('manifests come in pages, and with a subject only its referrers', async () 
   expect(all.find(({ digest }) => digest === first.descriptor.digest)?.referrers).toBe(1);
   const { manifests } = await get<Repository>(REPOSITORY, `${base}?subject=${first.descriptor.digest}`);
   expect(manifests.items.map(({ digest }) => digest)).toEqual([signature.descriptor.digest]);
+});
+
+test('a config that nests deeply is not compared', async () => {
+  const nesting = `{"os":"linux","x":${'['.repeat(500_000)}${']'.repeat(500_000)}}`;
+  const deep = image({ config: content(new TextEncoder().encode(nesting), mediaTypes.config), layers });
+  await pushImage(server.url, 'team/deep', plain, 'plain');
+  await pushImage(server.url, 'team/deep', deep, 'deep');
+  const diff = await get<{ fields: { field: string; to?: string }[] }>(
+    DIFF,
+    '/api/v1/repositories/team/deep/diff?from=plain&to=deep',
+  );
+  expect(diff.fields.filter(({ to }) => to !== undefined)).toEqual([]);
+  expect(diff.fields.map(({ field }) => field)).toContain('config.os');
 });
 
 test('a difference is one of moments or one of manifests', async () => {
