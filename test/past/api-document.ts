@@ -3,7 +3,12 @@ import { expect } from 'bun:test';
 import Ajv2020 from 'ajv/dist/2020';
 
 interface Operation {
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+    readonly schema: { readonly default?: unknown };
+  }[];
   readonly responses: Readonly<
     Record<string, { readonly content?: Readonly<Record<string, { readonly schema: object }>> }>
   >;
@@ -18,6 +23,22 @@ export async function documentOf(url: string): Promise<ApiDocument> {
   const response = await fetch(`${url}/api/v1/openapi.json`);
   expect(response.status).toBe(200);
   return (await response.json()) as ApiDocument;
+}
+
+/** @returns the default of each parameter that has one; each is what its schema allows, or generated clients would send something else */
+export function documentedDefaults({ paths }: ApiDocument): Readonly<Record<string, unknown>> {
+  const ajv = new Ajv2020({ strict: false });
+  const found: Record<string, unknown> = {};
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const { name, schema } of Object.values(methods).flatMap(({ parameters }) => parameters ?? [])) {
+      if (schema.default === undefined) continue;
+      expect([path, name, schema.default, ajv.validate(schema, schema.default)]).toEqual([
+        ...[path, name, schema.default, true],
+      ]);
+      found[`${path} ${name}`] = schema.default;
+    }
+  }
+  return found;
 }
 
 /** Requests an address and compares the answer with what the document says of this path and status. @returns the body */

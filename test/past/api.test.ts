@@ -4,7 +4,7 @@ import { ENDPOINTS } from '../../src/http/api/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
 import { content, expectStatus, image, index, json, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
-import { type ApiDocument, documentOf, expectDocumented } from './api-document.ts';
+import { type ApiDocument, documentedDefaults, documentOf, expectDocumented } from './api-document.ts';
 
 afterAll(cleanUp);
 
@@ -43,6 +43,23 @@ beforeAll(async () => {
 async function get<T>(template: string, target: string, status = 200): Promise<T> {
   return (await expectDocumented(server.url, document, [template, target], status)) as T;
 }
+
+test('defaults of parameters are in the form that callers write, and answer the same as no parameter', async () => {
+  const defaults = documentedDefaults(document);
+  const changes = '/api/v1/changes';
+  expect(defaults).toMatchObject({
+    [`${changes} since`]: 'beginning',
+    [`${changes} limit`]: '100',
+    [`${changes} wait`]: '0s',
+  });
+  const history = '/api/v1/repositories/team/app/tags/latest/history';
+  const written = (path: string, names: readonly string[]) =>
+    names.map((name) => `${name}=${defaults[`${path} ${name}`]}`).join('&');
+  expect(await get(changes, `${changes}?${written(changes, ['since', 'limit', 'wait'])}`)).toEqual(
+    await get(changes, changes),
+  );
+  expect(await get(HISTORY, `${history}?${written(HISTORY, ['after', 'n'])}`)).toEqual(await get(HISTORY, history));
+});
 
 test('the document describes exactly the endpoints, with their parameters', async () => {
   expect(document.openapi).toBe('3.1.0');

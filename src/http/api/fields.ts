@@ -11,7 +11,7 @@ import { problemOfPattern } from '../../rule-file/patterns.ts';
 
 /** The parameters and fields of /api/v1. Descriptions are for the OpenAPI document. */
 
-/** A text that a function of the domain parses. */
+/** A text that a function of the domain parses. A default of it is `prefault`, a text: the OpenAPI document has the form that callers write. */
 export function text<T>(parse: (text: string) => T | undefined, forms: string) {
   return z.string().transform((value, context) => {
     const found = parse(value);
@@ -47,7 +47,7 @@ export const search = text(
   `a text of at most ${MAX_SEARCH} characters`,
 );
 export const offset = text((value) => (/^\d{1,9}$/.test(value) ? Number(value) : undefined), 'a number')
-  .default(0)
+  .prefault('0')
   .describe('How many items to skip; `next` of the page before.');
 
 function parseReference(value: string): Reference | undefined {
@@ -69,15 +69,17 @@ export function count(fallback: number, max: number) {
   const forms = `a number from 1 to ${max}`;
   const parse = (value: string): number | undefined =>
     /^[1-9]\d{0,8}$/.test(value) && Number(value) <= max ? Number(value) : undefined;
-  return text(parse, forms).default(fallback).describe(`The most items of a list, ${forms}; ${fallback} by default.`);
+  return text(parse, forms)
+    .prefault(`${fallback}`)
+    .describe(`The most items of a list, ${forms}; ${fallback} by default.`);
 }
 
 export const afterSlot = text((value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined), 'a slot number')
-  .default(0)
+  .prefault('0')
   .describe('The slot after which the page begins; `next` of the page before.');
 
 export const since = text(parseSince, SINCE_FORMS)
-  .default({ kind: 'beginning' })
+  .prefault('beginning')
   .describe(
     `Where to begin: ${SINCE_FORMS}; beginning by default. From a time on, up to some seconds before it may come too.`,
   );
@@ -106,7 +108,7 @@ export const wait = text((value) => {
   const [, seconds] = /^(\d{1,2})s?$/.exec(value) ?? [];
   return seconds !== undefined && Number(seconds) <= MAX_WAIT_S ? Number(seconds) : undefined;
 }, `a time from 0s to ${MAX_WAIT_S}s`)
-  .default(0)
+  .prefault('0s')
   .describe(`How long to wait for a change if there is none, from 0s to ${MAX_WAIT_S}s; 0s by default.`);
 
 /** Fields of answers. */

@@ -66,7 +66,7 @@ const storeLog = endpoint({
   query: z.strictObject({
     after: afterSlot,
     wait: text(waitText, 'whole seconds from 0s to 30s')
-      .default(0)
+      .prefault('0s')
       .describe('How long to wait for the next slot if there is none yet: 0s to 30s.'),
   }),
   answer: storeLogAnswer,
