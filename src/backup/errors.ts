@@ -21,7 +21,7 @@ export class BackupIncomplete extends Error {
   readonly count: number;
 
   constructor(damages: readonly Damage[], count: number) {
-    super(`${count} blobs or manifests of the registry could not be copied`);
+    super(`${count === 1 ? '1 blob or manifest' : `${count} blobs or manifests`} of the registry could not be copied`);
     this.damages = damages;
     this.count = count;
   }

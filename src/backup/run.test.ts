@@ -161,6 +161,15 @@ describe('a backup', () => {
     expect([...(await contentOf(driver, A)).values()].sort()).toEqual(['three', 'two']);
   });
 
+  test('whose source lacks the bytes of one blob says so in the singular', async () => {
+    const open = openRegistry();
+    const inc = await open.linkOf(A, await open.push(A, text('missing')));
+    if (inc === undefined) return expect.unreachable();
+    await open.driver.delete([dataKey(inc)]);
+    const run = backUp(portsOf(open, new MemoryArchive()));
+    await expect(run).rejects.toThrow('1 blob or manifest of the registry could not be copied');
+  });
+
   test('whose source has damaged or missing bytes names them, and leaves no backup', async () => {
     const open = openRegistry();
     const damaged = await open.push(A, text('damaged'));

@@ -8,7 +8,7 @@ import { digestOf } from '../oci/digest.ts';
 import { parseIncarnation, parseRepositoryName, parseTag } from '../oci/names.ts';
 import { HttpSource } from './http-source.ts';
 import { SourceContent } from './source-content.ts';
-import { SourceRefused } from './source-errors.ts';
+import { SourceRefused, SourceSilent } from './source-errors.ts';
 
 const SECRET = new TextEncoder().encode('a secret of this machine');
 const file = join(temporaryFolder('replica-redirect'), 'secret');
@@ -87,4 +87,14 @@ test('a manifest of a tag is served if it has the digest that the source says', 
     answer = respond(headers);
     await expect(read()).rejects.toThrow('without its digest');
   }
+});
+
+test('a source that is down is reported with the code of the system, without advice for programmers', async () => {
+  const gone = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
+  const address = `http://127.0.0.1:${gone.port}`;
+  await gone.stop(true);
+  const down = new HttpSource({ url: address, authorization: undefined, ca: undefined });
+  await expect(down.pullBlob(repo, digest)).rejects.toThrow(
+    new SourceSilent(`${address} does not answer: ECONNREFUSED`),
+  );
 });

@@ -184,12 +184,20 @@ export class HttpSource implements ReplicationSource {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new SourceSilent(`${this.url} does not answer: ${reason}`, { cause: error });
+      throw new SourceSilent(`${this.url} does not answer: ${reasonOf(error)}`, { cause: error });
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+/** Bun adds advice for programmers to a system's code, which says enough: `ECONNREFUSED: … Is the computer able to access the url?` */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message } = error;
+  return 'code' in error && typeof error.code === 'string' && message.startsWith(`${error.code}: `)
+    ? error.code
+    : message;
 }
 
 /** Ends a request: when its caller does, or when its bytes stand still. */

@@ -47,11 +47,12 @@ export class ReplicaMetrics {
     });
     new Gauge({
       name: 'marina_replica_age_seconds',
-      help: 'Seconds since this replica last had everything that its source had; absent until it had for the first time.',
+      help: 'Seconds since this replica last had everything that its source had; absent from the start until it has.',
       registers,
       collect() {
         const seconds = age();
-        if (seconds === undefined) this.reset();
+        // A reset would report 0: that everything is here.
+        if (seconds === undefined) this.remove();
         else this.set(seconds);
       },
     });
@@ -61,7 +62,7 @@ export class ReplicaMetrics {
       registers,
       collect() {
         const objects = countMissing();
-        if (objects === undefined) this.reset();
+        if (objects === undefined) this.remove();
         else this.set(objects);
       },
     });
