@@ -25,6 +25,8 @@ import { createStoreSlots, decodeFollowing, type StoreLogCopy } from './store-lo
 const RETRY_MS = { first: 1_000, longest: 30_000 } as const;
 /** How long to wait after the source was refused. */
 const REFUSED_MS = 60_000;
+/** How long to wait after the source answered a request to wait at once, and with nothing. */
+const REST_MS = 1_000;
 /** How often the source is checked again while it answers. */
 const CHECK_EVERY_MS = 60_000;
 const MIRROR_EVERY_MS = 10 * 60_000;
@@ -171,10 +173,15 @@ export class Follower {
     while (!signal.aborted) {
       if (now() - (this.#checkedAt ?? 0) >= CHECK_EVERY_MS) await this.#check(signal);
       const isCurrent = this.#state.kind === 'following' && this.#state.isCurrent;
+      const asked = now();
       const { slots, more } = await source.storeLog('notes', notes.seq, isCurrent ? MAX_WAIT_MS : 0, signal);
       if (slots.length > 0) await this.#copyNotes(slots, signal);
-      // A source that has no newer note may be an old one that was put in its place.
-      else if (isCurrent) await this.#check(signal);
+      else if (more) throw nothingShown('notes');
+      else if (isCurrent) {
+        await this.#restSince(asked, signal);
+        // A source that has no newer note may be an old one that was put in its place.
+        await this.#check(signal);
+      }
       if (!more) {
         await this.#mirrorIfDue(signal);
         await missing.look(signal);
@@ -196,14 +203,24 @@ export class Follower {
   }
 
   async #followRobots(signal: AbortSignal): Promise<void> {
-    const { driver, source, robots, robotsChanged, mayCreate } = this.#ports;
+    const { driver, source, robots, robotsChanged, mayCreate, now } = this.#ports;
     while (!signal.aborted) {
+      const asked = now();
       const { slots } = await source.storeLog('robots', robots.seq, MAX_WAIT_MS, signal);
-      if (slots.length === 0) continue;
+      if (slots.length === 0) {
+        await this.#restSince(asked, signal);
+        continue;
+      }
       await mayCreate();
       await createStoreSlots(decodeFollowing(slots, this.#robots), this.#robots, driver);
       await robotsChanged();
     }
+  }
+
+  /** A source, or a proxy before it, that does not wait would be asked thousands of times a second. */
+  async #restSince(asked: number, signal: AbortSignal): Promise<void> {
+    const { now, sleep } = this.#ports;
+    if (!signal.aborted && now() - asked < REST_MS) await sleep(REST_MS, signal);
   }
 
   async #mirrorIfDue(signal: AbortSignal): Promise<void> {
@@ -220,6 +237,7 @@ export class Follower {
     let after: RepositoryName | undefined;
     for (let more = true; more; ) {
       const page = await source.repositories(after, signal);
+      if (page.more && page.repositories.length === 0) throw nothingShown('repositories');
       await logs.copy(new Map(page.repositories.map((repo) => [repo, 0])), signal);
       after = page.repositories[page.repositories.length - 1];
       more = page.more;
@@ -241,6 +259,11 @@ export class Follower {
     this.#state = state;
     this.#ports.became(state);
   }
+}
+
+/** It would be asked for the same again, for ever. */
+function nothingShown(what: string): SourceRefused {
+  return new SourceRefused(`the source says that more ${what} follow, and shows none`);
 }
 
 /** Whether trying again at once cannot help: the source, or this version, must change first. */

@@ -142,8 +142,8 @@ export async function follow(
   source: Source,
   parts: Parts = {},
   identity: ReplicaIdentity = { store: STORE, instance: INSTANCE },
+  clock = new TestClock(),
 ): Promise<Run> {
-  const clock = new TestClock();
   const projection = openProjection(driver, { clock });
   const robots = new RobotsView(driver);
   const end = new AbortController();

@@ -2,12 +2,13 @@
 import { expect, test } from 'bun:test';
 import type { Incarnation } from '../../src/oci/names.ts';
 import { encodeList } from '../../src/registry/condemned.ts';
+import { SourceAway } from '../../src/replica/source-errors.ts';
 import type { Key } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { condemnedKey, DATA, dataKey, EPOCHS, finalKey, incarnationOfDataKey } from '../../src/storage/paths.ts';
 import { TestClock } from '../support/deterministic.ts';
 import { A, B, CALLER, HOUR, openRegistry, text } from '../support/registry.ts';
-import { EndingDriver, follow, note, sourceOver } from './copying.ts';
+import { EndingDriver, follow, INSTANCE, note, type Source, STORE, sourceOver } from './copying.ts';
 
 /** A primary with two repositories, and a replica that has everything. */
 async function copied() {
@@ -69,4 +70,31 @@ test('a log that cannot be read at the replica stops deletes, because its links 
   replica.set(first, text('broken'));
   expect((await follow(new EndingDriver(replica), source)).state.kind).toBe('refused');
   expect(replica.has(dataKey(gone))).toBe(true);
+});
+
+test('a source that does not wait when it has nothing is asked once a second', async () => {
+  const { source } = await copied();
+  let asked = 0;
+  const hasty: Source = {
+    ...source,
+    // The replica never has everything, so it goes on asking.
+    robots: 1,
+    storeLog: async (_log, _after, wait) => {
+      if (wait > 0 && ++asked > 20) throw new SourceAway('asked enough');
+      return { slots: [], more: false };
+    },
+  };
+  const clock = new TestClock();
+  const begun = clock.now();
+  const { failure } = await follow(new EndingDriver(new Map()), hasty, {}, { store: STORE, instance: INSTANCE }, clock);
+  expect(failure?.message).toBe('asked enough');
+  // Notes and robots are asked for at the same time, and this clock counts each wait.
+  expect(clock.now() - begun).toBeGreaterThanOrEqual(18_000);
+});
+
+test('a source that says that there is more, and shows nothing, is refused', async () => {
+  const { source } = await copied();
+  const endless: Source = { ...source, storeLog: async (log) => ({ slots: [], more: log === 'notes' }) };
+  const { failure, state } = await follow(new EndingDriver(new Map()), endless);
+  expect([state.kind, failure?.message]).toEqual(['refused', 'the source says that more notes follow, and shows none']);
 });
