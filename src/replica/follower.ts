@@ -136,13 +136,16 @@ export class Follower {
 
   /** Two loops, because a change of the robots must not wait for the next note. If one fails, the other ends, too. */
   async #follow(outer: AbortSignal, answered: () => void): Promise<void> {
-    const { notes, robots } = this.#ports;
+    const { notes, robots, missing } = this.#ports;
     await notes.refresh();
     await robots.refresh();
     await this.#check(outer);
     const repositories = this.#ahead === 'any' ? markedRepositories(this.#ports.driver) : this.#ahead;
     this.#ahead = await requireAtSource(repositories, notes.reached, this.#ports, outer);
     answered();
+    // The first copy may take hours. What failed or was refused before may do so again, so that state ends with the first success.
+    if (this.#state.kind === 'starting' || this.#state.kind === 'away')
+      this.#become({ kind: 'following', isCurrent: false, missing: missing.count });
     const end = new AbortController();
     const signal = AbortSignal.any([outer, end.signal]);
     const failures: unknown[] = [];

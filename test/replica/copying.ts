@@ -126,6 +126,8 @@ export interface Parts {
   readonly replayer?: (right: Replayer, driver: StorageDriver) => Replayer;
   readonly bytes?: (right: LogCopierPorts['bytes']) => LogCopierPorts['bytes'];
   readonly logs?: (right: FollowerPorts['logs']) => FollowerPorts['logs'];
+  /** Called before the replica acts on the state. */
+  readonly became?: FollowerPorts['became'];
 }
 
 export interface Run {
@@ -178,6 +180,7 @@ export async function follow(
     yieldToRequests: async () => {},
     checked: () => {},
     became: (state) => {
+      parts.became?.(state);
       if (state.kind === 'following' && state.isCurrent && robots.seq >= source.robots) end.abort();
       if ('error' in state) {
         failure = state.error;

@@ -67,6 +67,23 @@ test('a replica follows a source that lacks bytes, counts them, and the next pro
   expect(replica.get(keys[2] ?? '')).toEqual(LARGE);
 });
 
+test('a replica follows its source, but is not current, while it copies for the first time', async () => {
+  const { replica, source, repair } = await damaged();
+  repair();
+  const seen: unknown[] = [];
+  await follow(new EndingDriver(replica), source, {
+    became: (state) => void seen.push(state),
+    logs: (right) => ({
+      copy: (...copied) => {
+        seen.push('copy');
+        return right.copy(...copied);
+      },
+    }),
+  });
+  const following = (isCurrent: boolean) => ({ kind: 'following', isCurrent, missing: 0 });
+  expect(seen).toEqual([following(false), 'copy', following(true)]);
+});
+
 test('a running process asks the source again every ten minutes', async () => {
   const setup = await damaged();
   const { replica, source, clock, repair, keys } = setup;
