@@ -28,8 +28,6 @@ import { type RecordedTagChange, TagHistory } from './tag-history.ts';
 export interface HistoryPorts extends ManifestReads {
   readonly states: PastStates;
   readonly views: SlotsShown;
-  /** Awaited after each slot. Lets other requests run when it is time for that. */
-  readonly yieldToRequests: () => Promise<void>;
 }
 
 /** Slots read for one page of a tag's history. */
@@ -110,7 +108,9 @@ export class HistoryService implements History {
         'compare two moments, or two tags or digests; a tag that reads as a moment is written tag:12',
       );
     }
-    return compareManifests(await this.#compared(repo, from), await this.#compared(repo, to));
+    const [before, after] = [await this.#compared(repo, from), await this.#compared(repo, to)];
+    await this.#ports.yieldToRequests();
+    return compareManifests(before, after);
   }
 
   async contents(repo: RepositoryName, at: Moment | undefined): Promise<RepositoryContents> {

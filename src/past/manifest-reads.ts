@@ -13,6 +13,8 @@ export interface ManifestReads {
   readonly driver: StoreReader;
   /** Milliseconds. */
   readonly now: () => number;
+  /** Awaited before each piece of work that takes a few milliseconds. Lets other requests run when it is time for that. */
+  readonly yieldToRequests: () => Promise<void>;
 }
 
 /** A longer config is not compared. */
@@ -45,18 +47,25 @@ export async function readCompared(
   const { mediaType, size, inc } = record;
   const bytes = size > MAX_MANIFEST_BYTES ? undefined : await reads.driver.read(dataKey(inc));
   if (bytes === undefined) throw await freed(at, digest, inc, reads);
+  await reads.yieldToRequests();
   const json = boundedJsonOf(bytes);
   return { digest, mediaType, size, json, config: await readConfig(json, state, reads) };
 }
 
-async function readConfig(manifest: unknown, state: RepositoryState, { driver }: ManifestReads): Promise<unknown> {
+async function readConfig(
+  manifest: unknown,
+  state: RepositoryState,
+  { driver, yieldToRequests }: ManifestReads,
+): Promise<unknown> {
   if (typeof manifest !== 'object' || manifest === null || !('config' in manifest)) return undefined;
   const { config } = manifest;
   if (typeof config !== 'object' || config === null || !('digest' in config)) return undefined;
   const link = typeof config.digest === 'string' ? state.blob(config.digest as Digest) : undefined;
   if (link === undefined || link.size > MAX_CONFIG_BYTES) return undefined;
   const bytes = await driver.read(dataKey(link.inc));
-  return bytes === undefined ? undefined : boundedJsonOf(bytes);
+  if (bytes === undefined) return undefined;
+  await yieldToRequests();
+  return boundedJsonOf(bytes);
 }
 
 /** Anyone may push a config that nests so deeply, or has so many members, that parsing it takes seconds. Such a one is not compared. */
