@@ -21,15 +21,15 @@ export interface LogOptions {
   readonly follow?: true;
   readonly json?: true;
   readonly full?: true;
-  /** The first slot to show. */
-  readonly from: number;
+  /** The first slot to show; 1 by default. */
+  readonly from?: number;
 }
 
 /** `log <repo>`: shows the events of a repository, oldest first. */
 export async function showLog(name: string, options: LogOptions, store: OpenStore, output: Output): Promise<ExitCode> {
   const repo = requireRepository(name);
   const write = options.json === true ? writeJson(output) : writeReadable(output, options.full === true);
-  const slots = new SlotReader(store.reader, repo, options.from);
+  const slots = new SlotReader(store.reader, repo, options.from ?? 1);
   const interrupted = new AbortController();
   if (options.follow === true) process.once('SIGINT', () => interrupted.abort());
   if ((await readSlot(store.reader, repo, 1)) === undefined) {

@@ -19,15 +19,21 @@ export function addVerbs(marina: Command): void {
     .option('-f, --follow', 'keep following new events until interrupted')
     .option('--json', 'print one JSON object per event, with the fields of its slot')
     .option('--full', 'show full digests')
-    .option('--from <seq>', 'start at this slot', positiveInteger, 1)
+    .option('--from <seq>', 'of one repository: start at this slot (default: 1)', positiveInteger)
     .option('--since <where>', 'with --all: start at this time (ISO 8601), cursor, or "now"; default: the beginning')
     .option('--repo <glob>', 'with --all: only repositories whose names match')
     .option('--type <types>', 'with --all: only these types of changes, with commas between them')
     .action((repo: string | undefined, { all, ...options }: LogOptions & ChangesOptions & { all?: true }) =>
       run((store, output) => {
-        if (all !== true) return showLog(repo ?? missing('name a repository, or use --all'), options, store, output);
-        if (repo !== undefined)
-          throw new CommandError(EXIT.failed, '--all is for all repositories: leave out the name, or use --repo');
+        if (all !== true) {
+          const name = repo ?? refused('name a repository, or use --all');
+          for (const option of ['since', 'repo', 'type'] as const)
+            if (options[option] !== undefined)
+              refused(`--${option} is for the changes of all repositories: use --all, too`);
+          return showLog(name, options, store, output);
+        }
+        if (repo !== undefined) refused('--all is for all repositories: leave out the name, or use --repo');
+        if (options.from !== undefined) refused('--from is for one repository: name it, or use --since');
         return showChanges(options, store, output);
       }),
     );
@@ -72,6 +78,6 @@ export function addVerbs(marina: Command): void {
     );
 }
 
-function missing(message: string): never {
+function refused(message: string): never {
   throw new CommandError(EXIT.failed, message);
 }
