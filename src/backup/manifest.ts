@@ -67,9 +67,20 @@ export function decodeManifest(bytes: Uint8Array): { readonly manifest: Manifest
   if (head.data.v > VERSION) return { problem: `it has version ${head.data.v}, this Marina knows ${VERSION}` };
   const body = bytes.subarray(end + 1);
   if (digestOf('sha256', body) !== head.data.digest) return { problem: 'it is damaged' };
-  const parsed = manifest.safeParse(jsonOf(Bun.zstdDecompressSync(body)));
+  const content = decompressed(body);
+  if (content === undefined) return { problem: 'it is damaged' };
+  const parsed = manifest.safeParse(jsonOf(content));
   if (!parsed.success) return { problem: `it cannot be read: ${parsed.error.issues[0]?.message ?? 'invalid'}` };
   return { manifest: parsed.data };
+}
+
+function decompressed(body: Uint8Array): Uint8Array | undefined {
+  try {
+    return Bun.zstdDecompressSync(body);
+  } catch {
+    // The digest says only that these are the bytes that someone wrote.
+    return undefined;
+  }
 }
 
 /** All logs of a backup, in the order in which they are restored. */
