@@ -4,6 +4,7 @@ import { createPacer } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import { encodeNotesSnapshot } from '../feed/notes/snapshot.ts';
 import { NotesView } from '../feed/notes/view.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { Replayer } from '../projection/projection.ts';
 import type { Registry } from '../registry/interface.ts';
@@ -153,7 +154,8 @@ function notFollowing(local: Replication['local']): Replication {
     addSource: (registry) => registry,
     follow: () => {},
     stop: nothing,
-    promote: () => Promise.reject(new StoreRefused('this store is no replica: there is nothing to promote')),
+    promote: () =>
+      Promise.reject(new RegistryError('request-invalid', 'this store is no replica: there is nothing to promote')),
     close: nothing,
   };
 }

@@ -183,6 +183,11 @@ describe('a promotion', () => {
   });
 });
 
+test('a primary has nothing to promote, and says so', async () => {
+  const { code, stderr } = await marina(dataPath, 'replica', 'promote');
+  expect([code, stderr]).toEqual([1, 'marina: this store is no replica: there is nothing to promote\n']);
+});
+
 test('a store with a history of its own does not become a replica, and the first start needs an answer', async () => {
   await primary.stop();
   expect(await refusalOf({ STORAGE_PATH: dataPath, REPLICA_OF: copy.url })).toContain('a history of its own');
