@@ -46,7 +46,9 @@ test('a client logs in as a robot, pushes and pulls what the rules allow it, and
   expect((await marina(STORAGE_PATH, 'history', 'team/app', 'v1', '--json')).stdout).toContain(
     '"actor":"robot:ci-crane"',
   );
-  for (const name of readdirSync(join(STORAGE_PATH, 'robots')))
+  const slots = readdirSync(join(STORAGE_PATH, 'robots'));
+  expect(slots).not.toBeEmpty();
+  for (const name of slots)
     expect(readFileSync(join(STORAGE_PATH, 'robots', name), 'utf8')).not.toContain('marina_rt_');
   expect(server.logs()).not.toContain('marina_rt_');
   expect((await robot(env, 'revoke', 'ci-crane')).code).toBe(0);
