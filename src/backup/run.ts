@@ -241,9 +241,11 @@ class BackupRun {
     const { place, signal, pace } = this.#ports;
     const release = object.size < LARGE_BYTES ? undefined : await this.#large.acquire(signal);
     try {
-      return await place.add(digest, object, () => {
+      return await place.add(digest, object, async () => {
         signal.throwIfAborted();
-        return pace();
+        await pace();
+        // A large object may take longer than a hold lasts.
+        await this.#cut?.renew();
       });
     } finally {
       release?.();

@@ -1,6 +1,7 @@
 // /api/v1: every answer is as the OpenAPI document says, and tells what happened.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { ENDPOINTS } from '../../src/http/api/endpoints.ts';
+import { becomesNoted } from '../replica/replicas.ts';
 import { eventually } from '../support/eventually.ts';
 import { content, expectStatus, image, index, json, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
@@ -52,6 +53,8 @@ test('defaults of parameters are in the form that callers write, and answer the 
     [`${changes} limit`]: '100',
     [`${changes} wait`]: '0s',
   });
+  // So that both answers have the same changes.
+  await becomesNoted(server.dataPath);
   const history = '/api/v1/repositories/team/app/tags/latest/history';
   const written = (path: string, names: readonly string[]) =>
     names.map((name) => `${name}=${defaults[`${path} ${name}`]}`).join('&');

@@ -48,7 +48,7 @@ async function makeBackup(
       now: machine.now,
       sleep: machine.sleep,
       pace: async () => {
-        await machine.sleep(random.chance(0.3) ? random.next() * MAX_STEP_MS : 0);
+        await machine.sleep(random.chance(0.6) ? random.next() * MAX_STEP_MS : 0);
         noteLapse();
       },
       hold: async (id, content) => {
