@@ -2,15 +2,16 @@ import { beforeEach, describe, expect, spyOn, test } from 'bun:test';
 import { setImmediate as immediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { TestClock } from '../../test/support/deterministic.ts';
-import { hints, openFeed, openNotes, readAll, tagEvents, writeRepository } from '../../test/support/feed.ts';
+import { hints, openFeed, openNotes, readAll, STORE, tagEvents, writeRepository } from '../../test/support/feed.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { noteKey, slotKey } from '../storage/paths.ts';
 import type { ChangeType } from './change.ts';
-import type { Cursor } from './cursor.ts';
+import { type Cursor, CursorCodec, checkOf } from './cursor.ts';
 import type { LogFeed } from './log-feed.ts';
 import type { NotesLog } from './notes/log.ts';
+import { NotesReader } from './notes/reader.ts';
 
 const SIGNAL = new AbortController().signal;
 
@@ -284,6 +285,32 @@ describe('the latest changes', () => {
     await writeRepository(driver, 'b', tagEvents(1));
     await notes.append(hints({ b: 1 }));
     expect(await idsFrom(now)).toEqual(['b@1.0']);
+  });
+});
+
+describe('a forged cursor', () => {
+  test('whose place is not in its note is unknown', async () => {
+    await writeRepository(driver, 'a', tagEvents(9));
+    await notes.append(hints({ a: 3 }));
+    await notes.append(hints({ a: 9 }));
+    const reader = new NotesReader({ driver });
+    const check = checkOf((await reader.hashOf(2)) ?? expect.unreachable());
+    // Anyone can make these who knows the store.
+    const at = (entry: number, seq: number, index: number): string =>
+      new CursorCodec(STORE).encode({ position: { note: 2, entry, seq, index }, check, skip: undefined });
+    expect(await idsFrom(await feed.start({ kind: 'cursor', text: at(0, 7, 0) }))).toEqual(['a@8.0', 'a@9.0']);
+    for (const [entry, seq, index] of [
+      [0, 1, 0],
+      [0, 2, 0],
+      [0, 9, 0],
+      [0, 10, 0],
+      [1, 4, 0],
+      [2, 0, 0],
+    ] as const)
+      expect([entry, seq, await refusalOf(feed.start({ kind: 'cursor', text: at(entry, seq, index) }))]).toEqual([
+        ...[entry, seq],
+        'cursor-unknown',
+      ]);
   });
 });
 

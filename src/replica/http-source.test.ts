@@ -98,3 +98,20 @@ test('a source that is down is reported with the code of the system, without adv
     new SourceSilent(`${address} does not answer: ECONNREFUSED`),
   );
 });
+
+test('an answer that never ends is refused, and not read on', async () => {
+  const megabyte = new Uint8Array(1024 * 1024);
+  let sent = 0;
+  answer = () =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => {
+          // If it is read on, it ends, so that this test does.
+          if (sent++ < 500) controller.enqueue(megabyte);
+          else controller.close();
+        },
+      }),
+    );
+  await expect(source.identity()).rejects.toThrow('is too long');
+  expect(sent).toBeLessThan(250);
+});

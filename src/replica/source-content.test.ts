@@ -54,6 +54,22 @@ test('the bytes of a blob are requested when they are read, and not before', asy
   expect(opened).toEqual({ all: 4, now: 0 });
 });
 
+test('a blob of which the source sends other bytes breaks off before its end', async () => {
+  const { content } = contentOf();
+  const other = digestOf('sha256', new TextEncoder().encode('9876543210'));
+  const blob = (await content.blob(REPO, other, ANONYMOUS_CALLER)) ?? expect.unreachable();
+  if (blob.content.kind !== 'stream') return expect.unreachable();
+  for (const start of [0, 5]) {
+    const reader = blob.content.open({ start, end: BYTES.length }).getReader();
+    let sent = 0;
+    const read = async (): Promise<void> => {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) sent += next.value.length;
+    };
+    await expect(read()).rejects.toThrow('the source sent other bytes');
+    expect(sent).toBeLessThan(BYTES.length - start);
+  }
+});
+
 test('a blob whose length the source does not say is not taken for a missing one', async () => {
   const { content } = contentOf({});
   await expect(content.blob(REPO, DIGEST, ANONYMOUS_CALLER)).rejects.toThrow('did not say how long');

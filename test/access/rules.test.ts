@@ -117,12 +117,26 @@ describe('each account may do what its rules allow', () => {
       ]);
   });
 
-  test('the catalog and the metrics', async () => {
+  test('the catalog', async () => {
     const catalog = async (name: string) =>
       await (await fetch(`${server.url}/v2/_catalog`, { headers: basic(name) })).json();
     expect(await catalog('reader')).toEqual({ repositories: ['base', 'public/a', 'team/a'] });
     expect(await catalog('prometheus')).toEqual({ repositories: ['base', 'public/a'] });
     expect(await statusOf('/v2/_catalog', basic('pusher'))).toBe(403);
+  });
+
+  test('the catalog of the past names what the caller may pull today', async () => {
+    // The second in which a request comes is part of the past that it may ask for.
+    const second = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
+    const path = `/v2/at/${second}z/_catalog`;
+    const catalog = async (name: string) =>
+      await (await fetch(`${server.url}${path}`, { headers: basic(name) })).json();
+    expect(await catalog('reader')).toEqual({ repositories: ['base', 'public/a', 'team/a'] });
+    expect(await catalog('prometheus')).toEqual({ repositories: ['base', 'public/a'] });
+    expect(await statusOf(path, basic('pusher'))).toBe(403);
+  });
+
+  test('the metrics', async () => {
     expect([await statusOf('/metrics', basic('prometheus')), await statusOf('/metrics', basic('reader'))]).toEqual([
       200, 403,
     ]);
