@@ -73,7 +73,7 @@ test('a replica follows its source, but is not current, while it copies for the 
   const seen: unknown[] = [];
   await follow(new EndingDriver(replica), source, {
     became: (state) => {
-      // After each page of notes it is told again, also if it is the same.
+      // Each page of notes ends with a state, which may be the same.
       if (!Bun.deepEquals(state, seen.at(-1))) seen.push(state);
     },
     logs: (right) => ({
