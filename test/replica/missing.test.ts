@@ -72,10 +72,7 @@ test('a replica follows its source, but is not current, while it copies for the 
   repair();
   const seen: unknown[] = [];
   await follow(new EndingDriver(replica), source, {
-    became: (state) => {
-      // Each page of notes ends with a state, which may be the same.
-      if (!Bun.deepEquals(state, seen.at(-1))) seen.push(state);
-    },
+    became: (state) => void seen.push(state),
     logs: (right) => ({
       copy: (...copied) => {
         seen.push('copy');
@@ -84,7 +81,8 @@ test('a replica follows its source, but is not current, while it copies for the 
     }),
   });
   const following = (isCurrent: boolean) => ({ kind: 'following', isCurrent, missing: 0 });
-  expect(seen).toEqual([following(false), 'copy', following(true)]);
+  // The loop that follows the robots rests and so moves the clock on: the first look for missing bytes ends before it has seen all logs.
+  expect(seen).toEqual([following(false), 'copy', following(false), following(true)]);
 });
 
 test('a running process asks the source again every ten minutes', async () => {
