@@ -3,8 +3,8 @@ import { createPacer } from '../collection/pace.ts';
 /** How long a backup works before it looks whether clients use the registry, in milliseconds. */
 const WORK_MS = 200;
 /** It then rests for so many times the processor time of its work, but no longer than this, in milliseconds. */
-const REST_FOR_WORK = 2;
-const MAX_REST_MS = 400;
+const REST_FOR_WORK = 3;
+const MAX_REST_MS = 600;
 /** Clients that made a request count as using it for this long. */
 const USED_MS = 1_000;
 
@@ -31,7 +31,7 @@ export interface BackupPace {
 
 /**
  * Creates the pause that a backup awaits between small pieces of work. Other processes delay requests even at the lowest priority, so while
- * there are requests, a backup works for a third of the time only (docs/decisions/0102). Processor time counts, so that it does not rest
+ * there are requests, a backup works for a quarter of the time only (docs/decisions/0102). Processor time counts, so that it does not rest
  * for what it could not do, on a machine that is always busy.
  */
 export function paceBeside(ports: BackupPacePorts): BackupPace {
