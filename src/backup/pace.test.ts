@@ -36,7 +36,7 @@ async function backUp(pieces: number, requests: (now: number) => number | undefi
   return { took: time, rests, turns };
 }
 
-/** Requests that come at an even rate, while `isUsed`. */
+/** Requests that come at an even rate, between two times in milliseconds. */
 const perSecond =
   (rate: number, from = 0, to = Number.POSITIVE_INFINITY) =>
   (now: number): number =>

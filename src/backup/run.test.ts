@@ -250,6 +250,25 @@ describe('a backup', () => {
     expect(await open.driver.head(dataKey(inc))).toBeUndefined();
   });
 
+  test('renews its hold while it copies one large object', async () => {
+    const open = openRegistry();
+    await open.push(A, text('large'));
+    const archive = new MemoryArchive();
+    const copy = archive.copy.bind(archive);
+    const ends: number[] = [];
+    // Each piece takes more than half as long as a hold lasts.
+    archive.copy = async (key, source, ports) => {
+      for (let piece = 0; piece < 4; piece++) {
+        open.clock.advance(0.6 * HOLD_MS);
+        await ports.onBytes(1);
+        for (const { until } of await readHolds(open.driver)) ends.push(until - open.clock.now());
+      }
+      return await copy(key, source, ports);
+    };
+    await backUp(portsOf(open, archive));
+    expect(ends).toEqual([HOLD_MS, HOLD_MS, HOLD_MS, HOLD_MS]);
+  });
+
   test('that is interrupted ends its hold', async () => {
     const open = openRegistry();
     await open.push(A, text('one'));
